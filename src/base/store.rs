@@ -1,0 +1,1 @@
+//! Opens the object store behind a URL or a directory, and makes local writes durable.

@@ -1,0 +1,1 @@
+//! Rows acknowledged but not yet in the table.

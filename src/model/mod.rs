@@ -1,0 +1,1 @@
+//! The words: plain values, no I/O, no clock, no async.

@@ -1,0 +1,1 @@
+//! Many GenAI dialects in, one schema out.

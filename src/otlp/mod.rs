@@ -1,0 +1,1 @@
+//! Protobuf and JSON bytes <-> `model::RawBatch`.

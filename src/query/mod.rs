@@ -1,0 +1,1 @@
+//! The DataFusion session, its limits and functions.

@@ -1,0 +1,1 @@
+//! Takes personal data out before anything is stored.

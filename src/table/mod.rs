@@ -1,0 +1,1 @@
+//! Parquet and the Delta log on an object store.
