@@ -125,7 +125,7 @@ macro_rules! text_cells {
     ($($cell:ty: $nullable:literal, $text:expr;)*) => {$(
         impl Text for $cell {
             fn text(&self) -> Option<&str> {
-                let text: fn(&$cell) -> Option<&str> = $text;
+                let text: for<'a> fn(&'a $cell) -> Option<&'a str> = $text;
                 text(self)
             }
         }
