@@ -22,7 +22,10 @@ impl Batch {
 
     /// Returns the tables that have rows.
     pub fn tables(&self) -> impl Iterator<Item = (Table, &RecordBatch)> {
-        Table::ALL.into_iter().zip(&self.tables).filter_map(|(table, rows)| Some((table, rows.as_ref()?)))
+        Table::ALL
+            .into_iter()
+            .zip(&self.tables)
+            .filter_map(|(table, rows)| Some((table, rows.as_ref()?)))
     }
 
     /// Puts the rows of a table in; no rows are the same as none.
@@ -30,7 +33,12 @@ impl Batch {
     /// # Panics
     /// In debug builds, where the rows have not the table's schema.
     pub fn set(&mut self, table: Table, rows: RecordBatch) {
-        debug_assert_eq!(rows.schema().fields(), table.schema().fields(), "{}", table.name());
+        debug_assert_eq!(
+            rows.schema().fields(),
+            table.schema().fields(),
+            "{}",
+            table.name()
+        );
         self.tables[table.index()] = (rows.num_rows() > 0).then_some(rows);
     }
 

@@ -240,7 +240,8 @@ impl Cell for Vec<String> {
     fn array<'a>(cells: impl ExactSizeIterator<Item = &'a Self>) -> ArrayRef {
         let mut builder = ListBuilder::new(StringBuilder::new()).with_field(list_element());
         for cell in cells {
-            cell.iter().for_each(|text| builder.values().append_value(text));
+            cell.iter()
+                .for_each(|text| builder.values().append_value(text));
             builder.append(!cell.is_empty());
         }
         Arc::new(builder.finish())

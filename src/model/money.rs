@@ -23,7 +23,10 @@ impl Usd {
     pub fn parse(text: &str) -> Option<Self> {
         use rust_decimal::Decimal;
         let text = text.trim();
-        let value = text.parse::<Decimal>().or_else(|_| Decimal::from_scientific(text)).ok()?;
+        let value = text
+            .parse::<Decimal>()
+            .or_else(|_| Decimal::from_scientific(text))
+            .ok()?;
         let scaled = value.round_dp(12);
         let by = 10i128.checked_pow(12u32.checked_sub(scaled.scale())?)?;
         let units = scaled.mantissa().checked_mul(by)?;
@@ -33,7 +36,9 @@ impl Usd {
     /// Converts a floating point amount, rounded to 12 digits; `None` where it is not finite or does not fit.
     pub fn from_f64(value: f64) -> Option<Self> {
         // The shortest text that reads back as the same number: 0.1 stays 0.1.
-        value.is_finite().then(|| Self::parse(&format!("{value:e}")))?
+        value
+            .is_finite()
+            .then(|| Self::parse(&format!("{value:e}")))?
     }
 }
 
@@ -55,7 +60,10 @@ mod tests {
             assert_eq!(Usd::parse(text), None, "{text}");
         }
         assert_eq!(Usd::from_f64(f64::INFINITY), None);
-        assert_eq!(Usd::parse("999999999999"), Some(Usd(999_999_999_999_000_000_000_000)));
+        assert_eq!(
+            Usd::parse("999999999999"),
+            Some(Usd(999_999_999_999_000_000_000_000))
+        );
         assert_eq!(Usd::parse("1000000000000"), None);
     }
 }

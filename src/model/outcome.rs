@@ -6,8 +6,14 @@ use super::column::{Day, Hex, Micros, table};
 use super::money::Usd;
 
 /// The outcomes that a report may name.
-pub const OUTCOMES: [&str; 6] =
-    ["success", "partial", "failure", "escalated", "safe_fail", "abandoned"];
+pub const OUTCOMES: [&str; 6] = [
+    "success",
+    "partial",
+    "failure",
+    "escalated",
+    "safe_fail",
+    "abandoned",
+];
 
 table! {
     /// One report of an outcome.

@@ -71,7 +71,10 @@ impl Table {
 
     /// Returns the position in [`Table::ALL`].
     pub fn index(self) -> usize {
-        Self::ALL.iter().position(|table| *table == self).expect("ALL holds every table")
+        Self::ALL
+            .iter()
+            .position(|table| *table == self)
+            .expect("ALL holds every table")
     }
 
     /// Returns the columns.
@@ -107,13 +110,24 @@ impl Table {
 
     /// Returns the column of the row's own time.
     pub fn time_column(self) -> &'static str {
-        if self == Self::Outcomes { "reported_at" } else { "ts" }
+        if self == Self::Outcomes {
+            "reported_at"
+        } else {
+            "ts"
+        }
     }
 
     /// Returns the columns that carry minimum and maximum in the table's log: those that prune.
     pub fn pruning_columns(self) -> &'static [&'static str] {
         match self {
-            Self::Spans => &["tenant", "ts", "end_ts", "ingest_seq", "trace_id", "service_name"],
+            Self::Spans => &[
+                "tenant",
+                "ts",
+                "end_ts",
+                "ingest_seq",
+                "trace_id",
+                "service_name",
+            ],
             Self::SpanContent | Self::SpanEvents => &["tenant", "ts", "ingest_seq", "trace_id"],
             Self::Outcomes => &["tenant", "reported_at", "ingest_seq"],
             _ => &["tenant", "ts", "ingest_seq"],
@@ -144,6 +158,8 @@ fn define(table: Table) -> Definition {
         Table::Evaluations => EvaluationRow::columns(),
         Table::Outcomes => OutcomeRow::columns(),
     };
-    let schema = Arc::new(Schema::new(columns.iter().map(Column::field).collect::<Vec<_>>()));
+    let schema = Arc::new(Schema::new(
+        columns.iter().map(Column::field).collect::<Vec<_>>(),
+    ));
     Definition { columns, schema }
 }

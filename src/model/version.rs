@@ -5,7 +5,10 @@
 //! larger digest).
 
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Date32Type, Decimal128Type, Float64Type, Int16Type, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType};
+use arrow::datatypes::{
+    DataType, Date32Type, Decimal128Type, Float64Type, Int16Type, Int32Type, Int64Type, TimeUnit,
+    TimestampMicrosecondType,
+};
 use twox_hash::XxHash3_64;
 
 use super::schema::{Identity, Table};
@@ -46,10 +49,14 @@ pub fn keys(table: Table, rows: &RecordBatch) -> Vec<Key> {
     let tenants = texts(rows, "tenant");
     let digest = match table.identity() {
         Identity::Digest(column) => Some(texts(rows, column)),
-        Identity::Owned => rows.column_by_name("log_id").map(|column| column.as_string::<i32>()),
+        Identity::Owned => rows
+            .column_by_name("log_id")
+            .map(|column| column.as_string::<i32>()),
         Identity::Span => None,
     };
-    let span = rows.column_by_name("span_id").filter(|_| !matches!(table.identity(), Identity::Digest(_)));
+    let span = rows
+        .column_by_name("span_id")
+        .filter(|_| !matches!(table.identity(), Identity::Digest(_)));
     let span = span.map(|spans| (texts(rows, "trace_id"), spans.as_string::<i32>()));
     let mut known = ("", tenant_hash(""));
     (0..rows.num_rows())
@@ -60,14 +67,19 @@ pub fn keys(table: Table, rows: &RecordBatch) -> Vec<Key> {
             }
             let mut id = [0; 24];
             match (&digest, &span) {
-                (Some(digests), _) if digests.is_valid(row) => hex_into(digests.value(row), &mut id[..16]),
+                (Some(digests), _) if digests.is_valid(row) => {
+                    hex_into(digests.value(row), &mut id[..16])
+                }
                 (_, Some((traces, spans))) => {
                     hex_into(traces.value(row), &mut id[..16]);
                     hex_into(spans.value(row), &mut id[16..]);
                 }
                 _ => {}
             }
-            Key { tenant: known.1, id }
+            Key {
+                tenant: known.1,
+                id,
+            }
         })
         .collect()
 }
@@ -76,8 +88,15 @@ pub fn keys(table: Table, rows: &RecordBatch) -> Vec<Key> {
 pub fn version_columns(table: Table) -> Vec<&'static str> {
     let receipt = RECEIPT_COLUMNS.iter().copied();
     let mut columns: Vec<_> = match table.identity() {
-        Identity::Span => SPAN_COLUMNS.iter().copied().chain(["tenant", "trace_id", "span_id", "attribute_count"]).chain(receipt).collect(),
-        Identity::Digest(_) | Identity::Owned => table.columns().iter().map(|column| column.name).collect(),
+        Identity::Span => SPAN_COLUMNS
+            .iter()
+            .copied()
+            .chain(["tenant", "trace_id", "span_id"])
+            .chain(receipt)
+            .collect(),
+        Identity::Digest(_) | Identity::Owned => {
+            table.columns().iter().map(|column| column.name).collect()
+        }
     };
     columns.retain(|name| table.columns().iter().any(|column| column.name == *name));
     columns
@@ -101,12 +120,20 @@ pub fn versions(table: Table, rows: &RecordBatch) -> Vec<Version> {
             })
             .collect();
     }
-    let received = if table == Table::Outcomes { "received_at" } else { "ingest_ts" };
+    let received = if table == Table::Outcomes {
+        "received_at"
+    } else {
+        "ingest_ts"
+    };
     let received = rows[received].as_primitive::<TimestampMicrosecondType>();
     digests
         .into_iter()
         .enumerate()
-        .map(|(row, digest)| Version { time: received.value(row), attributes: 0, digest })
+        .map(|(row, digest)| Version {
+            time: received.value(row),
+            attributes: 0,
+            digest,
+        })
         .collect()
 }
 
@@ -114,10 +141,23 @@ pub fn versions(table: Table, rows: &RecordBatch) -> Vec<Version> {
 const RECEIPT_COLUMNS: [&str; 4] = ["ingest_ts", "received_at", "ingest_seq", "received_date"];
 
 /// The columns of a span from which all others are derived.
-const SPAN_COLUMNS: [&str; 15] = [
-    "parent_span_id", "scope_name", "start_unix_nano", "duration_ns", "name", "otel_kind", "status",
-    "status_message", "event_count", "attributes", "resource_attributes", "links", "tool_args_hash",
-    "tool_result_hash", "output_hash",
+const SPAN_COLUMNS: [&str; 16] = [
+    "attribute_count",
+    "parent_span_id",
+    "scope_name",
+    "start_unix_nano",
+    "duration_ns",
+    "name",
+    "otel_kind",
+    "status",
+    "status_message",
+    "event_count",
+    "attributes",
+    "resource_attributes",
+    "links",
+    "tool_args_hash",
+    "tool_result_hash",
+    "output_hash",
 ];
 
 fn digests(table: Table, rows: &RecordBatch) -> Vec<u64> {
@@ -140,7 +180,9 @@ fn mix(column: &dyn Array, digests: &mut [u64]) {
         ($kind:ty) => {{
             let values = column.as_primitive::<$kind>();
             for (row, digest) in digests.iter_mut().enumerate() {
-                let bytes = values.is_valid(row).then(|| values.value(row).to_le_bytes());
+                let bytes = values
+                    .is_valid(row)
+                    .then(|| values.value(row).to_le_bytes());
                 mix_cell(digest, bytes.as_ref().map(AsRef::as_ref));
             }
         }};
@@ -149,7 +191,10 @@ fn mix(column: &dyn Array, digests: &mut [u64]) {
         DataType::Utf8 => {
             let values = column.as_string::<i32>();
             for (row, digest) in digests.iter_mut().enumerate() {
-                mix_cell(digest, values.is_valid(row).then(|| values.value(row).as_bytes()));
+                mix_cell(
+                    digest,
+                    values.is_valid(row).then(|| values.value(row).as_bytes()),
+                );
             }
         }
         DataType::Boolean => {
@@ -167,7 +212,9 @@ fn mix(column: &dyn Array, digests: &mut [u64]) {
                 if let Some(list) = list {
                     mix(list.as_ref(), &mut inner);
                 }
-                inner.iter().for_each(|cell| mix_cell(digest, Some(&cell.to_le_bytes())));
+                inner
+                    .iter()
+                    .for_each(|cell| mix_cell(digest, Some(&cell.to_le_bytes())));
                 mix_cell(digest, Some(&inner.len().to_le_bytes()));
             }
         }
@@ -241,7 +288,11 @@ mod tests {
 
     #[test]
     fn the_same_words_received_again_replace_nothing() {
-        let again = SpanRow { ingest_ts: crate::model::Micros(9), ingest_seq: 7, ..span("a", 10, 5) };
+        let again = SpanRow {
+            ingest_ts: crate::model::Micros(9),
+            ingest_seq: 7,
+            ..span("a", 10, 5)
+        };
         let all = versions_of(&[span("a", 10, 5), again]);
         assert!(!all[0].replaces(&all[1]) && !all[1].replaces(&all[0]));
     }
@@ -255,8 +306,26 @@ mod tests {
         };
         let base = other(span("a", 1, 1));
         assert_eq!(base, other(span("b", 2, 2)));
-        assert_ne!(base, other(SpanRow { tenant: "acme".into(), ..span("a", 1, 1) }));
-        assert_ne!(base, other(SpanRow { trace_id: Hex([3; 16]), ..span("a", 1, 1) }));
-        assert_ne!(base, other(SpanRow { span_id: Hex([3; 8]), ..span("a", 1, 1) }));
+        assert_ne!(
+            base,
+            other(SpanRow {
+                tenant: "acme".into(),
+                ..span("a", 1, 1)
+            })
+        );
+        assert_ne!(
+            base,
+            other(SpanRow {
+                trace_id: Hex([3; 16]),
+                ..span("a", 1, 1)
+            })
+        );
+        assert_ne!(
+            base,
+            other(SpanRow {
+                span_id: Hex([3; 8]),
+                ..span("a", 1, 1)
+            })
+        );
     }
 }
