@@ -19,7 +19,8 @@ impl Timestamp {
     /// Returns the UTC day as days since the epoch, as Arrow's `Date32` counts.
     pub fn day(self) -> i32 {
         const NANOS_PER_DAY: i64 = 86_400_000_000_000;
-        i32::try_from(self.0.div_euclid(NANOS_PER_DAY)).expect("an i64 of nanoseconds is at most 106,752 days")
+        i32::try_from(self.0.div_euclid(NANOS_PER_DAY))
+            .expect("an i64 of nanoseconds is at most 106,752 days")
     }
 }
 
@@ -45,7 +46,10 @@ impl Clock {
     }
 
     /// Returns the time now.
-    #[expect(clippy::disallowed_methods, reason = "this is the one door to the system's time")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one door to the system's time"
+    )]
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             Source::System => {

@@ -36,13 +36,19 @@ pub struct Tasks {
 
 impl Default for Tasks {
     fn default() -> Self {
-        Self { stop: Arc::new(watch::Sender::new(false)), running: Arc::default() }
+        Self {
+            stop: Arc::new(watch::Sender::new(false)),
+            running: Arc::default(),
+        }
     }
 }
 
 impl Tasks {
     /// Starts a task under `name`; its end with an error, or its panic, asks all to stop.
-    #[expect(clippy::disallowed_methods, reason = "this is the one door to tokio::spawn")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one door to tokio::spawn"
+    )]
     pub fn spawn<F, T, E>(&self, name: &str, work: F)
     where
         F: FnOnce(Stop) -> T,
