@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 use tokio::sync::oneshot;
 
 use crate::buffer::Known;
-use crate::model::{Key, RawBatch, RawOutcome, Rejected, Table};
-use crate::normalise::{Context, normalise, normalise_outcomes};
+use crate::model::{Key, Micros, RawBatch, RawOutcome, Rejected, Table};
+use crate::normalise::{Context, TenantPolicy, normalise, outcomes};
 use crate::redact::{Redacted, redact};
 use crate::table::Snapshot;
 use crate::wal::Durable;
@@ -35,6 +35,9 @@ pub struct Receipt {
     pub rejected: Rejected,
 }
 
+/// Whose data it is where nobody says.
+const DEFAULT_TENANT: &str = "default";
+
 /// A batch that is ready for the log: clean, keyed, and as bytes.
 struct Prepared {
     keyed: Keyed,
@@ -55,8 +58,8 @@ impl Ledger {
     ///
     /// # Errors
     /// As [`Ledger::ingest`].
-    pub async fn report(&self, outcomes: Vec<RawOutcome>, sender: Sender) -> Result<Receipt, Error> {
-        self.take(sender, move |context| normalise_outcomes(outcomes, context)).await
+    pub async fn report(&self, reports: Vec<RawOutcome>, sender: Sender) -> Result<Receipt, Error> {
+        self.take(sender, move |context| outcomes(reports, context)).await
     }
 
     /// The product in five lines. The order is the promise: redacted before it is bytes, synced before it is visible,
@@ -88,6 +91,15 @@ impl Inner {
             return Err(Error::BufferFull { bytes, limit });
         }
         Ok(())
+    }
+
+    fn context(&self, sender: Sender) -> Context {
+        let tenants = match sender.tenant {
+            Some(tenant) => TenantPolicy::Fixed(tenant),
+            None if self.config.tenant_from_resource => TenantPolicy::FromResource { default: Arc::from(DEFAULT_TENANT) },
+            None => TenantPolicy::Fixed(Arc::from(DEFAULT_TENANT)),
+        };
+        Context { received: Micros(self.clock.now().micros()), tenants, secrets: self.secrets.clone() }
     }
 
     /// Normalises, redacts, keys and packs, on a thread where that may take a while.
