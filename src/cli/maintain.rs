@@ -36,6 +36,6 @@ pub async fn run(flags: Flags) -> anyhow::Result<()> {
     ledger.flush().await?;
     let done = ledger.compact().await?;
     ledger.close().await?;
-    output::line(format_args!("{} files became {}", done.removed, done.added));
+    output::line(format_args!("{} files became {}", done.files_before, done.files_after));
     Ok(())
 }

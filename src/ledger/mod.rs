@@ -30,7 +30,6 @@ use crate::redact::Rules;
 use crate::table::DeltaTable;
 use crate::wal::{self, Wal};
 use crate::query::{self, Answer, Query};
-use crate::table;
 
 pub use config::Config;
 pub use error::{Error, Kind};
@@ -186,9 +185,4 @@ fn seconds_since(from: crate::base::Timestamp, to: crate::base::Timestamp) -> f6
     #[expect(clippy::cast_precision_loss, reason = "a metric; nanoseconds of a century fit well enough")]
     let nanos = (to.0 - from.0).max(0) as f64;
     nanos / 1e9
-}
-
-/// The error of a table as the error of the engine; named, because a closure in many places needs it.
-fn table_error(error: table::Error) -> Error {
-    Error::Table(error)
 }

@@ -20,7 +20,7 @@ use crate::wal::{self, Disk, LocalDisk, Replay, Wal};
 use crate::query::{Engine, MemoryGate};
 
 use super::state::{Keyed, State};
-use super::{Config, Error, Inner, Ledger, entry, local, table_error};
+use super::{Config, Error, Inner, Ledger, entry, local};
 
 /// What a ledger is built from, beside its configuration; a test hands in its own.
 #[derive(Clone)]
@@ -70,7 +70,7 @@ impl Ledger {
             None => Store::open(&config.data, &config.store)?,
         };
         let opening = Table::ALL.map(|table| DeltaTable::open(&store, table, &node, &parts.clock));
-        let tables = try_join_all(opening).await.map_err(table_error)?;
+        let tables = try_join_all(opening).await?;
         let gate = MemoryGate { limit_bytes: config.memory_bytes, allocated: parts.allocated };
         let engine = Engine::new(config.query.clone())?.with_memory_gate(gate);
         engine.register_store(object_store_url().as_ref(), Arc::clone(store.objects()));
