@@ -190,7 +190,7 @@ fn suspects<'a>(
         }
         last.1
     };
-    let sought = strangers.iter().map(|(row, key)| Sought { key: *key, value: values.value(*row) });
+    let sought = strangers.iter().map(|(row, key)| Sought { key: *key, value: values.value(*row), time: None });
     sought.filter(|sought| maybe(sought.value)).collect()
 }
 

@@ -10,5 +10,7 @@ mod architecture;
 mod captures;
 mod durability;
 mod import;
+mod limits;
 mod once;
 mod support;
+mod tables;

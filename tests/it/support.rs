@@ -20,7 +20,15 @@ pub struct Node {
     child: Child,
     client: reqwest::Client,
     at: BTreeMap<String, String>,
-    dir: PathBuf,
+    start: Start,
+}
+
+/// How a server is started, for starting it again.
+struct Start {
+    data: String,
+    /// Where its address file and its log go: beside this.
+    beside: PathBuf,
+    config: Option<PathBuf>,
     environment: Vec<(&'static str, String)>,
 }
 
@@ -32,9 +40,20 @@ impl Node {
 
     /// Starts a server with words in its environment.
     pub fn start_with(dir: &Path, environment: &[(&'static str, &str)]) -> Self {
-        let environment: Vec<_> = environment.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-        let (child, at) = spawn(dir, &environment).unwrap_or_else(|log| panic!("the server did not start: {log}"));
-        Self { child, client: reqwest::Client::new(), at, dir: dir.to_owned(), environment }
+        let environment = environment.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        let data = dir.to_str().unwrap().to_owned();
+        Self::started(Start { data, beside: dir.to_owned(), config: None, environment })
+    }
+
+    /// Starts a server on a store elsewhere, with a configuration file.
+    pub fn start_on(data: &str, beside: &Path, config: &Path) -> Self {
+        let (data, beside, config) = (data.to_owned(), beside.to_owned(), Some(config.to_owned()));
+        Self::started(Start { data, beside, config, environment: Vec::new() })
+    }
+
+    fn started(start: Start) -> Self {
+        let (child, at) = start.spawn().unwrap_or_else(|log| panic!("the server did not start: {log}"));
+        Self { child, client: reqwest::Client::new(), at, start }
     }
 
     /// Kills the server as `kill -9` does.
@@ -45,7 +64,7 @@ impl Node {
 
     /// Starts it again on the same directory.
     pub fn start_again(&mut self) {
-        let (child, at) = spawn(&self.dir, &self.environment).unwrap_or_else(|log| panic!("no restart: {log}"));
+        let (child, at) = self.start.spawn().unwrap_or_else(|log| panic!("no restart: {log}"));
         (self.child, self.at) = (child, at);
     }
 
@@ -123,31 +142,28 @@ pub fn outspan() -> Command {
 
 type Started = (Child, BTreeMap<String, String>);
 
-/// Starts a server; its last line of welcome is printed when all doors accept, so reading up to it is waiting for it.
-fn spawn(dir: &Path, environment: &[(&'static str, String)]) -> Result<Started, String> {
-    let addresses = dir.with_extension("addresses");
-    let free = ["grpc", "otlp", "http", "pg", "flight"].iter().flat_map(|door| [format!("--listen-{door}"), "127.0.0.1:0".to_owned()]);
-    let log = std::fs::OpenOptions::new().create(true).append(true).open(dir.with_extension("log")).unwrap();
-    let mut child = outspan()
-        .arg("serve")
-        .arg("--data")
-        .arg(dir)
-        .arg("--addr-file")
-        .arg(&addresses)
-        .args(free)
-        .envs(environment.iter().map(|(name, value)| (name, value)))
-        .stdout(Stdio::piped())
-        .stderr(log)
-        .spawn()
-        .unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let open = lines.map_while(Result::ok).any(|line| line.starts_with("next step"));
-    if !open {
-        child.wait().unwrap();
-        return Err(std::fs::read_to_string(dir.with_extension("log")).unwrap_or_default());
+impl Start {
+    /// Starts a server; its last line of welcome is printed when all doors accept, so reading up to it is waiting for it.
+    fn spawn(&self) -> Result<Started, String> {
+        let (addresses, log) = (self.beside.with_extension("addresses"), self.beside.with_extension("log"));
+        let doors = ["grpc", "otlp", "http", "pg", "flight"];
+        let free = doors.iter().flat_map(|door| [format!("--listen-{door}"), "127.0.0.1:0".to_owned()]);
+        let stderr = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
+        let mut command = outspan();
+        command.args(["serve", "--data", &self.data, "--addr-file"]).arg(&addresses).args(free);
+        if let Some(config) = &self.config {
+            command.arg("--config").arg(config);
+        }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        let mut child = command.stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        if !lines.map_while(Result::ok).any(|line| line.starts_with("next step")) {
+            child.wait().unwrap();
+            return Err(std::fs::read_to_string(log).unwrap_or_default());
+        }
+        let at = serde_json::from_str(&std::fs::read_to_string(addresses).unwrap()).unwrap();
+        Ok((child, at))
     }
-    let at = serde_json::from_str(&std::fs::read_to_string(addresses).unwrap()).unwrap();
-    Ok((child, at))
 }
 
 /// Returns a path below the shared data; where it is absent the test that asks is skipped, visibly, and where it must be
