@@ -94,10 +94,13 @@ pub(super) struct Wanted {
     pub(super) filter: Option<Filter>,
 }
 
+/// Says for each value of a column whether it matches.
+type Matches = Box<dyn Fn(&dyn Array) -> BooleanArray + Send>;
+
 /// Which values of a column a row must have to be read.
 pub(super) struct Filter {
     pub(super) column: &'static str,
-    pub(super) matches: Box<dyn Fn(&dyn Array) -> BooleanArray + Send>,
+    pub(super) matches: Matches,
 }
 
 impl Reading {
