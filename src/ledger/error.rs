@@ -25,9 +25,9 @@ pub enum Error {
     /// The object store.
     #[error("the store cannot be opened")]
     Store(#[from] base::store::Error),
-    /// A query.
-    #[error(transparent)]
-    Query(#[from] query::Error),
+    /// The query engine could not be started.
+    #[error("the query engine cannot be started")]
+    Engine(#[from] query::Error),
     /// An entry of the log.
     #[error("entry {sequence} of the log cannot be read")]
     Entry {
@@ -80,9 +80,8 @@ impl Error {
             Self::Wal(wal::Error::Busy | wal::Error::Full { .. }) => Kind::Busy,
             Self::Wal(wal::Error::Damaged { .. }) | Self::Entry { .. } => Kind::Damaged,
             Self::Wal(_) | Self::Table(_) | Self::Store(_) | Self::Local { .. } => Kind::Unavailable,
-            Self::Query(_) => Kind::Invalid,
             Self::Closed => Kind::Closed,
-            Self::Bug(_) => Kind::Bug,
+            Self::Engine(_) | Self::Bug(_) => Kind::Bug,
         }
     }
 }

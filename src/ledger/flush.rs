@@ -13,7 +13,7 @@ use crate::base::{Stop, Timestamp};
 use crate::model::Table;
 use crate::table::Commit;
 
-use super::{Error, Ledger, seconds_since, table_error};
+use super::{Error, Ledger, seconds_since};
 
 /// How often it is asked whether a flush is due.
 const BEAT: Duration = Duration::from_secs(1);
@@ -63,7 +63,7 @@ impl Ledger {
         let started = inner.clock.now();
         let count: usize = rows.iter().map(arrow::array::RecordBatch::num_rows).sum();
         let commit = Commit { rows, dead: Arc::clone(&dead), sequence };
-        let snapshot = inner.table(table).commit(commit).await.map_err(table_error)?;
+        let snapshot = inner.table(table).commit(commit).await?;
         inner.state.lock().flushed(table, snapshot, sequence, &dead);
         let seconds = seconds_since(started, inner.clock.now());
         metrics::histogram!("outspan_commit_seconds", "table" => table.name()).record(seconds);

@@ -6,15 +6,15 @@ use std::sync::atomic::Ordering;
 use tokio::sync::oneshot;
 
 use crate::buffer::Known;
-use crate::model::{Key, RawBatch, RawOutcome, Rejected, Table};
-use crate::normalise::{Context, normalise, normalise_outcomes};
+use crate::model::{Key, Micros, RawBatch, RawOutcome, Rejected, Table};
+use crate::normalise::{Context, TenantPolicy, normalise, outcomes};
 use crate::redact::{Redacted, redact};
-use crate::table::Snapshot;
+use crate::table::{Snapshot, Sought};
 use crate::wal::Durable;
 use arrow::array::{AsArray, RecordBatch};
 
 use super::state::{Applied, Keyed};
-use super::{Error, Inner, Ledger, entry, table_error};
+use super::{Error, Inner, Ledger, entry};
 
 /// Who sent a batch, as far as the doors know.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +34,9 @@ pub struct Receipt {
     /// What was refused, and why.
     pub rejected: Rejected,
 }
+
+/// Whose data it is where nobody says.
+const DEFAULT_TENANT: &str = "default";
 
 /// A batch that is ready for the log: clean, keyed, and as bytes.
 struct Prepared {
@@ -55,8 +58,8 @@ impl Ledger {
     ///
     /// # Errors
     /// As [`Ledger::ingest`].
-    pub async fn report(&self, outcomes: Vec<RawOutcome>, sender: Sender) -> Result<Receipt, Error> {
-        self.take(sender, move |context| normalise_outcomes(outcomes, context)).await
+    pub async fn report(&self, reports: Vec<RawOutcome>, sender: Sender) -> Result<Receipt, Error> {
+        self.take(sender, move |context| outcomes(reports, context)).await
     }
 
     /// The product in five lines. The order is the promise: redacted before it is bytes, synced before it is visible,
@@ -88,6 +91,15 @@ impl Inner {
             return Err(Error::BufferFull { bytes, limit });
         }
         Ok(())
+    }
+
+    fn context(&self, sender: Sender) -> Context {
+        let tenants = match sender.tenant {
+            Some(tenant) => TenantPolicy::Fixed(tenant),
+            None if self.config.tenant_from_resource => TenantPolicy::FromResource { default: Arc::from(DEFAULT_TENANT) },
+            None => TenantPolicy::Fixed(Arc::from(DEFAULT_TENANT)),
+        };
+        Context { received: Micros(self.clock.now().micros()), tenants, secrets: self.secrets.clone() }
     }
 
     /// Normalises, redacts, keys and packs, on a thread where that may take a while.
@@ -128,7 +140,7 @@ impl Inner {
                 continue;
             }
             metrics::counter!("outspan_lookups_total", "table" => table.name()).increment(suspects.len() as u64);
-            let found = self.table(table).lookup(&snapshot, &suspects).await.map_err(table_error)?;
+            let found = snapshot.lookup(&suspects).await?;
             let mut state = self.state.lock();
             for (key, versions) in found {
                 let best = versions.into_iter().max_by_key(|(version, _)| *version);
@@ -163,27 +175,27 @@ impl Inner {
 }
 
 /// Returns the keys that a file may hold, with the value by which files are looked up.
-fn suspects(
+fn suspects<'a>(
     table: Table,
-    rows: &RecordBatch,
+    rows: &'a RecordBatch,
     strangers: &[(usize, Key)],
     snapshot: &Snapshot,
-) -> Vec<(Key, String)> {
+) -> Vec<Sought<'a>> {
     let values = rows[table.lookup_column()].as_string::<i32>();
     // The spans of a trace stand together: most answers are the one before.
     let mut last = ("", false);
-    let mut maybe = |value| {
+    let mut maybe = |value: &'a str| {
         if last.0 != value {
             last = (value, snapshot.files().iter().any(|file| file.maybe_contains(value)));
         }
         last.1
     };
-    let suspects = strangers.iter().filter(|(row, _)| maybe(values.value(*row)));
-    suspects.map(|(row, key)| (*key, values.value(*row).to_owned())).collect()
+    let sought = strangers.iter().map(|(row, key)| Sought { key: *key, value: values.value(*row) });
+    sought.filter(|sought| maybe(sought.value)).collect()
 }
 
 fn count_redactions(clean: &Redacted) {
-    for (class, count) in clean.counts() {
-        metrics::counter!("outspan_redactions_total", "class" => class).increment(count);
+    for (class, count) in clean.counts().iter() {
+        metrics::counter!("outspan_redactions_total", "class" => class.name()).increment(count);
     }
 }

@@ -29,7 +29,7 @@ use crate::normalise::Secrets;
 use crate::redact::Rules;
 use crate::table::DeltaTable;
 use crate::wal::{self, Wal};
-use crate::{query, table};
+use crate::query::{self, Answer, Query};
 
 pub use config::Config;
 pub use error::{Error, Kind};
@@ -38,6 +38,7 @@ pub use recover::Parts;
 pub use upkeep::Compacted;
 
 use state::State;
+use view::View;
 
 /// The open engine. Clones are the same engine.
 #[derive(Clone)]
@@ -69,6 +70,8 @@ struct Inner {
 pub struct Stats {
     /// Figures of the log.
     pub wal: wal::Stats,
+    /// Records of the log that the tables do not hold yet.
+    pub wal_lag_records: u64,
     /// Bytes of rows that no table holds yet.
     pub buffer_bytes: usize,
     /// How many they are.
@@ -86,26 +89,26 @@ pub struct Stats {
 }
 
 impl Ledger {
-    /// Answers one query.
+    /// Starts one query over the tables as they are now; its tables are filled in here.
     ///
     /// # Errors
     /// See [`query::Error`]: nearly always something to change in the query.
-    pub async fn query(&self, question: query::Question) -> Result<query::Answer, Error> {
-        let view = view::View::of(&self.inner.state.lock());
-        let started = self.inner.clock.now();
-        let answer = self.inner.engine.run(question, view.providers()).await;
-        let seconds = seconds_since(started, self.inner.clock.now());
-        metrics::histogram!("outspan_query_start_seconds").record(seconds);
-        metrics::counter!("outspan_queries_total", "outcome" => if answer.is_ok() { "started" } else { "refused" })
-            .increment(1);
-        Ok(answer?)
+    pub async fn query(&self, mut question: Query) -> Result<Answer, query::Error> {
+        question.tables = View::of(&self.inner.state.lock()).providers();
+        let answer = self.inner.engine.run(question).await;
+        let outcome = answer.as_ref().err().map_or("started", query::Error::code);
+        metrics::counter!("outspan_queries_total", "outcome" => outcome).increment(1);
+        answer
     }
 
     /// Returns the figures.
     pub fn stats(&self) -> Stats {
         let state = self.inner.state.lock();
+        let wal = self.inner.wal.stats();
+        let flushed = state.snapshots.iter().filter_map(|snapshot| snapshot.flushed_sequence()).max();
         Stats {
-            wal: self.inner.wal.stats(),
+            wal,
+            wal_lag_records: wal.durable_sequence.saturating_sub(flushed.unwrap_or(0)),
             buffer_bytes: state.buffer.bytes(),
             buffer_rows: state.buffer.num_rows(),
             recent_keys: state.recent.iter().map(crate::buffer::Recent::len).sum(),
@@ -154,6 +157,11 @@ impl Ledger {
         Ok(())
     }
 
+    /// Returns whether batches are taken.
+    pub fn is_ready(&self) -> bool {
+        !self.inner.closed.load(Ordering::SeqCst) && !self.inner.wal.is_poisoned()
+    }
+
     /// Takes no more batches; queries go on.
     pub fn stop_taking(&self) {
         self.inner.closed.store(true, Ordering::SeqCst);
@@ -177,9 +185,4 @@ fn seconds_since(from: crate::base::Timestamp, to: crate::base::Timestamp) -> f6
     #[expect(clippy::cast_precision_loss, reason = "a metric; nanoseconds of a century fit well enough")]
     let nanos = (to.0 - from.0).max(0) as f64;
     nanos / 1e9
-}
-
-/// The error of a table as the error of the engine; named, because a closure in many places needs it.
-fn table_error(error: table::Error) -> Error {
-    Error::Table(error)
 }

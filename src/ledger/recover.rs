@@ -3,6 +3,7 @@
 //! The doors open after this, so that the first answer is a complete one: a sender that is refused a connection tries
 //! again, and a reader never sees a table without its newest rows.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64};
 
@@ -16,13 +17,13 @@ use crate::normalise::Secrets;
 use crate::redact::Rules;
 use crate::table::{DeltaTable, Snapshot, object_store_url};
 use crate::wal::{self, Disk, LocalDisk, Replay, Wal};
-use crate::query;
+use crate::query::{Engine, MemoryGate};
 
 use super::state::{Keyed, State};
-use super::{Config, Error, Inner, Ledger, entry, local, table_error};
+use super::{Config, Error, Inner, Ledger, entry, local};
 
 /// What a ledger is built from, beside its configuration; a test hands in its own.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Parts {
     /// Tells the time.
     pub clock: Clock,
@@ -31,12 +32,21 @@ pub struct Parts {
     /// The store, where it is not to be opened from the configuration.
     pub store: Option<Store>,
     /// Returns the bytes that the whole process has allocated: the last guard against a query that takes too much.
-    pub allocated: fn() -> usize,
+    pub allocated: Allocated,
+}
+
+/// Returns the bytes that a process has allocated.
+type Allocated = Arc<dyn Fn() -> usize + Send + Sync>;
+
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts").field("clock", &self.clock).field("store", &self.store).finish_non_exhaustive()
+    }
 }
 
 impl Default for Parts {
     fn default() -> Self {
-        Self { clock: Clock::system(), disk: Arc::new(LocalDisk), store: None, allocated: || 0 }
+        Self { clock: Clock::system(), disk: Arc::new(LocalDisk), store: None, allocated: Arc::new(|| 0) }
     }
 }
 
@@ -60,9 +70,10 @@ impl Ledger {
             None => Store::open(&config.data, &config.store)?,
         };
         let opening = Table::ALL.map(|table| DeltaTable::open(&store, table, &node, &parts.clock));
-        let tables = try_join_all(opening).await.map_err(table_error)?;
-        let engine = query::Engine::new(config.query.clone(), parts.allocated)?;
-        engine.register_store(&object_store_url(), Arc::clone(store.objects()));
+        let tables = try_join_all(opening).await?;
+        let gate = MemoryGate { limit_bytes: config.memory_bytes, allocated: parts.allocated };
+        let engine = Engine::new(config.query.clone())?.with_memory_gate(gate);
+        engine.register_store(object_store_url().as_ref(), Arc::clone(store.objects()));
         let state = State::new(snapshots(&tables), config.recent_keys());
         let ledger = Self {
             inner: Arc::new(Inner {

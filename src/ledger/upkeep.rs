@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::base::Stop;
 use crate::model::Table;
 
-use super::{Error, Ledger, table_error};
+use super::{Error, Ledger};
 
 /// How often the tables are looked over.
 const BEAT: Duration = Duration::from_secs(300);
@@ -14,10 +14,10 @@ const BEAT: Duration = Duration::from_secs(300);
 /// What a compaction did, over all tables.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Compacted {
-    /// Files that were read and removed.
-    pub removed: usize,
-    /// Files that took their place.
-    pub added: usize,
+    /// Files before.
+    pub files_before: usize,
+    /// Files after.
+    pub files_after: usize,
 }
 
 impl Ledger {
@@ -31,12 +31,12 @@ impl Ledger {
         let mut all = Compacted::default();
         for table in Table::ALL {
             let today = inner.clock.now().day();
-            let done = inner.table(table).compact(today).await.map_err(table_error)?;
+            let done = inner.table(table).compact(today).await?;
             inner.state.lock().snapshots[table.index()] = inner.table(table).snapshot();
-            all.removed += done.removed;
-            all.added += done.added;
-            if done.removed > 0 {
-                tracing::info!(table = table.name(), removed = done.removed, added = done.added, "compacted");
+            all.files_before += done.files_before;
+            all.files_after += done.files_after;
+            if done.files_before > done.files_after {
+                tracing::info!(table = table.name(), before = done.files_before, after = done.files_after, "compacted");
             }
         }
         Ok(all)

@@ -1,6 +1,5 @@
 //! The tables as they are at one moment: files and buffer, each row exactly once.
 
-use std::any::Any;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -56,10 +55,6 @@ struct TableView {
 
 #[async_trait]
 impl TableProvider for TableView {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
     fn schema(&self) -> SchemaRef {
         self.table.schema()
     }

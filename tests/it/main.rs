@@ -7,3 +7,8 @@
 )]
 
 mod architecture;
+mod captures;
+mod durability;
+mod import;
+mod once;
+mod support;

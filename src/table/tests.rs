@@ -1,0 +1,6 @@
+//! What the table promises, told through its own door. `support` has the place, the rows and the query engine.
+
+mod commit;
+mod s3;
+mod scan;
+mod support;
