@@ -23,11 +23,11 @@ use crate::model::schema::SEQUENCE_COLUMN;
 use crate::model::{Key, Table, keys};
 
 use super::error::{Error, Result};
-use super::file::File;
+use super::file::{Claims, File};
 use super::log::{Appended, CHECKPOINT_EVERY, Change, Loaded, Log};
 use super::read::{Reading, Wanted, aside, only};
 use super::snapshot::Snapshot;
-use super::write::{Effort, Writer, file_schema};
+use super::write::{Effort, ROW_GROUP_ROWS, Writer, file_schema};
 
 /// So often a change looks again when others were faster.
 pub(super) const ATTEMPTS: usize = 10;
@@ -70,12 +70,14 @@ impl DeltaTable {
     pub async fn open(store: &Store, table: Table, node: &str, clock: &Clock) -> Result<Self> {
         let log = Log::new(store, table, node, clock)?;
         let store = Arc::clone(store.objects());
+        let claims = Claims::default();
         let loaded = log.open().await?;
-        let snapshot = snapshot(&store, table, loaded, &[]).await?;
+        let snapshot = snapshot(&store, table, loaded, &[], &claims).await?;
         let writer = Writer {
             store,
             table,
             clock: clock.clone(),
+            claims,
         };
         let (current, turn) = (ArcSwap::from_pointee(snapshot), Mutex::new(()));
         Ok(Self {
@@ -212,7 +214,16 @@ impl Inner {
         if loaded.version == known.version {
             return Ok(known);
         }
-        let snapshot = Arc::new(snapshot(self.store(), self.table(), loaded, &known.files).await?);
+        let snapshot = Arc::new(
+            snapshot(
+                self.store(),
+                self.table(),
+                loaded,
+                &known.files,
+                &self.writer.claims,
+            )
+            .await?,
+        );
         self.current.store(Arc::clone(&snapshot));
         Ok(snapshot)
     }
@@ -229,11 +240,17 @@ impl Inner {
             if !self.holds(&reading, dead).await? {
                 continue;
             }
+            let large = file.rows() > ROW_GROUP_ROWS as u64;
+            let effort = if large {
+                Effort::Compact
+            } else {
+                Effort::Flush
+            };
             let alive = reading
                 .rows(&file_schema(self.table()), Wanted::default())
                 .and_then(|rows| std::future::ready(alive(self.table(), &rows, dead)))
                 .boxed();
-            rewritten.extend(self.writer.write(file.day(), Effort::Flush, alive).await?);
+            rewritten.extend(self.writer.write(file.day(), effort, alive).await?);
             removed.push(Arc::clone(file));
         }
         Ok((removed, rewritten))
@@ -257,6 +274,7 @@ async fn snapshot(
     table: Table,
     loaded: Loaded,
     known: &[Arc<File>],
+    claims: &Claims,
 ) -> Result<Snapshot> {
     let known: HashMap<_, _> = known.iter().map(|file| (file.path(), file)).collect();
     let new = loaded
@@ -264,7 +282,7 @@ async fn snapshot(
         .iter()
         .filter(|listed| !known.contains_key(&listed.path))
         .cloned();
-    let mut files = File::open_all(store, table, new).await?;
+    let mut files = File::open_all(store, table, new, claims).await?;
     files.extend(
         loaded
             .files

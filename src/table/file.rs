@@ -4,6 +4,9 @@
 //! are the same whoever wrote the file. The bloom filters over the look-up column are held in memory: they answer in
 //! nanoseconds which files cannot hold a trace.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
 use arrow::array::Array;
@@ -12,11 +15,12 @@ use datafusion::common::ScalarValue;
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore};
+use parking_lot::Mutex;
 use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
 use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::arrow::parquet_to_arrow_schema;
 use parquet::bloom_filter::Sbbf;
-use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
 
 use crate::model::Table;
 use crate::model::schema::SEQUENCE_COLUMN;
@@ -34,8 +38,28 @@ pub struct File {
     location: Path,
     rows: u64,
     columns: Vec<(&'static str, Bounds)>,
-    /// One filter a row group over the look-up column; `None` where the file has none.
-    blooms: Option<Vec<Sbbf>>,
+    groups: Vec<RowGroup>,
+    /// Keeps `vacuum` away for as long as anybody in this process holds the file.
+    _claim: Claim,
+}
+
+/// A part of a file that is read as one.
+pub(super) struct RowGroup {
+    /// Between which times its rows lie, in microseconds; all times where that is not known.
+    pub(super) times: RangeInclusive<i64>,
+    /// How many rows it has.
+    pub(super) rows: u64,
+    /// How many bytes they take when they are not compressed.
+    pub(super) bytes: u64,
+    /// The filter over the look-up column, where there is one.
+    bloom: Option<Sbbf>,
+}
+
+impl RowGroup {
+    /// Returns `false` where no row has this value in the look-up column.
+    pub(super) fn maybe_contains(&self, value: &str) -> bool {
+        self.bloom.as_ref().is_none_or(|bloom| bloom.check(value))
+    }
 }
 
 /// What a column's values lie between.
@@ -110,32 +134,18 @@ impl File {
 
     /// Returns `false` where no row has this value in the look-up column.
     pub fn maybe_contains(&self, value: &str) -> bool {
-        self.blooms
-            .as_ref()
-            .is_none_or(|blooms| blooms.iter().any(|bloom| bloom.check(value)))
-    }
-
-    /// Returns the row groups that may hold one of these values in the look-up column.
-    pub(super) fn row_groups_of<'a>(
-        &self,
-        groups: usize,
-        values: impl Iterator<Item = &'a str> + Clone,
-    ) -> Vec<usize> {
-        let may_hold =
-            |group: &usize| match self.blooms.as_ref().and_then(|blooms| blooms.get(*group)) {
-                Some(bloom) => values.clone().any(|value| bloom.check(value)),
-                None => true,
-            };
-        (0..groups).filter(may_hold).collect()
+        self.groups.iter().any(|group| group.maybe_contains(value))
     }
 
     /// Returns how many bytes the filters take in memory.
     pub fn filter_bytes(&self) -> usize {
-        self.blooms
-            .iter()
-            .flatten()
-            .map(|bloom| bloom.num_blocks() * 32)
-            .sum()
+        let blooms = self.groups.iter().filter_map(|group| group.bloom.as_ref());
+        blooms.map(|bloom| bloom.num_blocks() * 32).sum()
+    }
+
+    /// Returns the row groups.
+    pub(super) fn groups(&self) -> &[RowGroup] {
+        &self.groups
     }
 
     pub(super) fn modified_ms(&self) -> i64 {
@@ -163,22 +173,25 @@ impl File {
         store: &Arc<dyn ObjectStore>,
         table: Table,
         listed: Listed,
+        claim: Claim,
     ) -> Result<Arc<Self>> {
         let location = Path::from_iter(folder(table).parts().chain(listed.path.parts()));
+        let damaged = |error| Error::at(&location, error);
         let footer = FileReader::new(store, &location, listed.size)
             .get_metadata(None)
             .await;
-        let footer = footer.map_err(|error| Error::at(&location, error))?;
-        let rows = u64::try_from(footer.file_metadata().num_rows())
-            .map_err(|error| Error::at(&location, error))?;
-        let columns = bounds(table, &footer).map_err(|error| Error::at(&location, error))?;
+        let footer = footer.map_err(damaged)?;
+        let columns = bounds(table, &footer).map_err(damaged)?;
         let blooms = blooms(store, &location, &footer, table.lookup_column()).await?;
+        let groups = groups(table, &footer, blooms).map_err(damaged)?;
+        let rows = groups.iter().map(|group| group.rows).sum();
         Ok(Arc::new(Self {
             listed,
             location,
             rows,
             columns,
-            blooms,
+            groups,
+            _claim: claim,
         }))
     }
 
@@ -187,15 +200,53 @@ impl File {
         store: &Arc<dyn ObjectStore>,
         table: Table,
         listed: impl IntoIterator<Item = Listed>,
+        claims: &Claims,
     ) -> Result<Vec<Arc<Self>>> {
-        let opening: Vec<_> = listed
-            .into_iter()
-            .map(|listed| Self::open(store, table, listed))
-            .collect();
+        let open = |listed: Listed| {
+            let claim = claims.claim(&listed.path);
+            Self::open(store, table, listed, claim)
+        };
+        let opening: Vec<_> = listed.into_iter().map(open).collect();
         futures::stream::iter(opening)
             .buffered(FOOTERS_AT_ONCE)
             .try_collect()
             .await
+    }
+}
+
+/// Which files somebody in this process holds: in a snapshot, or because they are being written.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Claims(Arc<Mutex<HashMap<Path, usize>>>);
+
+/// Ends when it is dropped.
+#[derive(Debug)]
+pub(super) struct Claim {
+    claims: Claims,
+    path: Path,
+}
+
+impl Claims {
+    pub(super) fn claim(&self, path: &Path) -> Claim {
+        *self.0.lock().entry(path.clone()).or_default() += 1;
+        Claim {
+            claims: self.clone(),
+            path: path.clone(),
+        }
+    }
+
+    pub(super) fn contain(&self, path: &Path) -> bool {
+        self.0.lock().contains_key(path)
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if let Entry::Occupied(mut claims) = self.claims.0.lock().entry(self.path.clone()) {
+            *claims.get_mut() -= 1;
+            if *claims.get() == 0 {
+                claims.remove();
+            }
+        }
     }
 }
 
@@ -216,7 +267,12 @@ fn bounds(
     table
         .pruning_columns()
         .iter()
-        .map(|name| Ok((*name, column_bounds(name, &schema, footer)?)))
+        .map(|name| {
+            Ok((
+                *name,
+                column_bounds(name, &schema, footer, footer.row_groups())?,
+            ))
+        })
         .collect()
 }
 
@@ -224,6 +280,7 @@ fn column_bounds(
     name: &str,
     schema: &Schema,
     footer: &ParquetMetaData,
+    groups: &[RowGroupMetaData],
 ) -> parquet::errors::Result<Bounds> {
     if schema.index_of(name).is_err() {
         let nulls = u64::try_from(footer.file_metadata().num_rows()).ok();
@@ -234,7 +291,6 @@ fn column_bounds(
     }
     let parquet_schema = footer.file_metadata().schema_descr();
     let statistics = StatisticsConverter::try_new(name, schema, parquet_schema)?;
-    let groups = footer.row_groups();
     let (mins, maxes) = (
         statistics.row_group_mins(groups)?,
         statistics.row_group_maxes(groups)?,
@@ -269,32 +325,64 @@ fn extreme(
     best
 }
 
+fn groups(
+    table: Table,
+    footer: &ParquetMetaData,
+    blooms: Vec<Option<Sbbf>>,
+) -> parquet::errors::Result<Vec<RowGroup>> {
+    let schema = arrow_schema(footer)?;
+    let times = footer
+        .row_groups()
+        .iter()
+        .zip(blooms)
+        .map(|(group, bloom)| {
+            let times = column_bounds(
+                table.time_column(),
+                &schema,
+                footer,
+                std::slice::from_ref(group),
+            )?;
+            let time = |bound: Option<ScalarValue>| match bound {
+                Some(ScalarValue::TimestampMicrosecond(value, _)) => value,
+                _ => None,
+            };
+            Ok(RowGroup {
+                times: time(times.min).unwrap_or(i64::MIN)..=time(times.max).unwrap_or(i64::MAX),
+                rows: u64::try_from(group.num_rows()).unwrap_or_default(),
+                bytes: u64::try_from(group.total_byte_size()).unwrap_or_default(),
+                bloom,
+            })
+        });
+    times.collect()
+}
+
 async fn blooms(
     store: &Arc<dyn ObjectStore>,
     location: &Path,
     footer: &ParquetMetaData,
     column: &str,
-) -> Result<Option<Vec<Sbbf>>> {
-    let ranges: Option<Vec<_>> = footer
-        .row_groups()
-        .iter()
+) -> Result<Vec<Option<Sbbf>>> {
+    let groups = footer.row_groups().iter();
+    let ranges: Vec<_> = groups
         .map(|group| bloom_range(group.columns(), column))
         .collect();
-    let Some(ranges) = ranges else {
-        return Ok(None);
-    };
-    let filters = store.get_ranges(location, &ranges).await;
-    let filters = filters.map_err(|error| Error::at(location, error))?;
-    let filters: parquet::errors::Result<Vec<_>> = filters
-        .iter()
-        .map(|bytes| Sbbf::from_bytes(bytes))
-        .collect();
+    let wanted: Vec<_> = ranges.iter().flatten().cloned().collect();
+    let filters = store.get_ranges(location, &wanted).await;
+    let mut filters = filters
+        .map_err(|error| Error::at(location, error))?
+        .into_iter();
+    let filters = ranges
+        .into_iter()
+        .map(|range| match range.and_then(|_| filters.next()) {
+            Some(bytes) => Sbbf::from_bytes(&bytes).map(Some),
+            None => Ok(None),
+        });
     filters
-        .map(Some)
+        .collect::<Result<_, _>>()
         .map_err(|error| Error::at(location, error))
 }
 
-fn bloom_range(columns: &[ColumnChunkMetaData], name: &str) -> Option<std::ops::Range<u64>> {
+fn bloom_range(columns: &[ColumnChunkMetaData], name: &str) -> Option<Range<u64>> {
     let column = columns
         .iter()
         .find(|column| column.column_path().parts() == [name])?;

@@ -6,7 +6,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{RecordBatch, new_null_array};
+use arrow::array::{Array, BooleanArray, RecordBatch, new_null_array};
 use arrow::compute::cast;
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::error::ArrowError;
@@ -17,7 +17,9 @@ use futures::stream::{BoxStream, StreamExt};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, RowFilter};
+use parquet::arrow::arrow_reader::{
+    ArrowPredicateFn, ArrowReaderMetadata, ArrowReaderOptions, RowFilter,
+};
 use parquet::arrow::async_reader::{AsyncFileReader, ParquetRecordBatchStreamBuilder};
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
@@ -89,14 +91,42 @@ pub(super) struct Reading {
 #[derive(Default)]
 pub(super) struct Wanted {
     pub(super) row_groups: Option<Vec<usize>>,
-    pub(super) filter: Option<RowFilter>,
+    pub(super) filter: Option<Filter>,
+}
+
+/// Says for each value of a column whether it matches.
+type Matches = Box<dyn Fn(&dyn Array) -> BooleanArray + Send>;
+
+/// Which values of a column a row must have to be read.
+pub(super) struct Filter {
+    pub(super) column: &'static str,
+    pub(super) matches: Matches,
 }
 
 impl Reading {
+    /// Opens a file for reading all of it.
     pub(super) async fn open(store: &Arc<dyn ObjectStore>, file: &Arc<File>) -> Result<Self> {
+        Self::open_with(store, file, PageIndexPolicy::Skip).await
+    }
+
+    /// Opens a file for reading few rows of it: what is known of its pages tells where they are.
+    pub(super) async fn open_for_few(
+        store: &Arc<dyn ObjectStore>,
+        file: &Arc<File>,
+    ) -> Result<Self> {
+        Self::open_with(store, file, PageIndexPolicy::Optional).await
+    }
+
+    async fn open_with(
+        store: &Arc<dyn ObjectStore>,
+        file: &Arc<File>,
+        pages: PageIndexPolicy,
+    ) -> Result<Self> {
         let mut reader = file.reader(store);
         // Our files say nothing about Arrow; in a foreign one it would bring types that are not the model's.
-        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+        let options = ArrowReaderOptions::new()
+            .with_skip_arrow_metadata(true)
+            .with_page_index_policy(pages);
         let footer = reader.get_metadata(Some(&options)).await;
         let footer = footer.and_then(|footer| ArrowReaderMetadata::try_new(footer, options));
         let footer = footer.map_err(|error| Error::at(file.location(), error))?;
@@ -105,6 +135,10 @@ impl Reading {
             file: Arc::clone(file),
             footer,
         })
+    }
+
+    pub(super) fn file(&self) -> &File {
+        &self.file
     }
 
     pub(super) fn footer(&self) -> &ParquetMetaData {
@@ -139,7 +173,7 @@ impl Reading {
             builder = builder.with_row_groups(groups);
         }
         if let Some(filter) = wanted.filter {
-            builder = builder.with_row_filter(filter);
+            builder = builder.with_row_filter(self.row_filter(filter));
         }
         let (location, schema) = (self.file.location().clone(), Arc::clone(schema));
         match builder.build() {
@@ -151,6 +185,20 @@ impl Reading {
                 .boxed(),
             Err(error) => futures::stream::iter([Err(Error::at(location, error))]).boxed(),
         }
+    }
+}
+
+impl Reading {
+    fn row_filter(&self, filter: Filter) -> RowFilter {
+        let column = self.columns([filter.column]);
+        let predicate = ArrowPredicateFn::new(column, move |rows: RecordBatch| {
+            // A file without the column is not filtered: its rows are the caller's to judge.
+            Ok(match rows.columns().first() {
+                Some(values) => (filter.matches)(values),
+                None => BooleanArray::from(vec![true; rows.num_rows()]),
+            })
+        });
+        RowFilter::new(vec![Box::new(predicate)])
     }
 }
 

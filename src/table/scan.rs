@@ -237,7 +237,7 @@ impl<'a> Scan<'a> {
         let groups = groups
             .into_iter()
             .map(|group| self.with_statistics(group))
-            .collect::<Result<_>>()?;
+            .collect::<Result<Vec<_>>>()?;
         let whole = parts_together(groups_statistics(&groups), self.schema.table_schema())?;
         let config = FileScanConfigBuilder::new(object_store_url(), Arc::new(source))
             .with_file_groups(groups)
@@ -298,7 +298,7 @@ fn part(file: &File, statistics: &Arc<Statistics>) -> PartitionedFile {
         .with_statistics(Arc::clone(statistics))
 }
 
-fn groups_statistics(groups: &Vec<FileGroup>) -> impl Iterator<Item = &Statistics> {
+fn groups_statistics(groups: &[FileGroup]) -> impl Iterator<Item = &Statistics> {
     groups
         .iter()
         .filter_map(|group| group.file_statistics(None))
@@ -386,7 +386,6 @@ impl PruningStatistics for Facts<'_> {
         ))
     }
 
-    #[expect(clippy::mutable_key_type, reason = "the trait's own signature")]
     fn contained(&self, column: &Column, values: &HashSet<ScalarValue>) -> Option<BooleanArray> {
         if column.name() != self.table.lookup_column() {
             return None;

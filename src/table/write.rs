@@ -26,7 +26,7 @@ use crate::model::column::Column;
 use crate::model::schema::PARTITION_COLUMN;
 
 use super::error::{Error, Result};
-use super::file::File;
+use super::file::{Claim, Claims, File};
 use super::log::{Listed, day_text, folder};
 
 /// Rows in a row group: what is read, sorted and pruned as one.
@@ -55,9 +55,48 @@ pub(super) struct Writer {
     pub(super) store: Arc<dyn ObjectStore>,
     pub(super) table: Table,
     pub(super) clock: Clock,
+    pub(super) claims: Claims,
+}
+
+/// A file that is being written. Dropping it leaves an orphan, which is harmless.
+pub(super) struct Output<'a> {
+    writer: &'a Writer,
+    parquet: AsyncArrowWriter<BufWriter>,
+    location: Path,
+    day: i32,
+    path: Path,
+    rows: usize,
+    claim: Claim,
 }
 
 impl Writer {
+    /// Begins a file of rows that were received on one day.
+    pub(super) fn begin(&self, day: i32, effort: Effort) -> Result<Output<'_>> {
+        let name = Uuid::now_v7();
+        let path = Path::from(format!(
+            "{PARTITION_COLUMN}={}/{name}.parquet",
+            day_text(day)
+        ));
+        let location = Path::from_iter(folder(self.table).parts().chain(path.parts()));
+        let object = BufWriter::new(Arc::clone(&self.store), location.clone());
+        let options = ArrowWriterOptions::new()
+            .with_properties(properties(self.table, effort))
+            .with_skip_arrow_metadata(true);
+        let schema = file_schema(self.table);
+        let parquet = AsyncArrowWriter::try_new_with_options(object, schema, options)
+            .map_err(|error| Error::at(&location, error))?;
+        let claim = self.claims.claim(&path);
+        Ok(Output {
+            writer: self,
+            parquet,
+            location,
+            day,
+            path,
+            rows: 0,
+            claim,
+        })
+    }
+
     /// Writes rows that were received on one day, in their order, to a new file; `None` where there are none.
     ///
     /// What is written is durable but belongs to the table only when it is committed.
@@ -67,61 +106,69 @@ impl Writer {
         effort: Effort,
         mut rows: BoxStream<'_, Result<RecordBatch>>,
     ) -> Result<Option<Arc<File>>> {
-        let path = Path::from(format!(
-            "{PARTITION_COLUMN}={}/{}.parquet",
-            day_text(day),
-            Uuid::now_v7()
-        ));
-        let location = Path::from_iter(folder(self.table).parts().chain(path.parts()));
-        let failed = |error| Error::at(&location, error);
-        let object = BufWriter::new(Arc::clone(&self.store), location.clone());
-        let options = ArrowWriterOptions::new()
-            .with_properties(properties(self.table, effort))
-            .with_skip_arrow_metadata(true);
-        let schema = file_schema(self.table);
-        let mut writer =
-            AsyncArrowWriter::try_new_with_options(object, schema, options).map_err(failed)?;
-        let mut count = 0;
+        let mut output = self.begin(day, effort)?;
         while let Some(batch) = rows.next().await {
-            let batch = batch?;
-            count += batch.num_rows();
-            writer.write(&batch).await.map_err(failed)?;
+            output.write(&batch?).await?;
         }
-        if count == 0 {
-            return Ok(None);
-        }
-        writer.finish().await.map_err(failed)?;
-        let size = writer.bytes_written() as u64;
-        drop(writer);
-        let modified_ms = self.clock.now().micros() / 1_000;
-        File::open(
-            &self.store,
-            self.table,
-            Listed {
-                path,
-                size,
-                day,
-                modified_ms,
-            },
-        )
-        .await
-        .map(Some)
+        output.finish().await
     }
 
     /// Writes rows as they come from a flush: sorted, one file for each day of receipt.
     pub(super) async fn write_flush(&self, rows: &[RecordBatch]) -> Result<Vec<Arc<File>>> {
+        let failed = |error| Error::at("rows to be sorted", error);
         let mut files = Vec::new();
         for (day, rows) in by_day(rows) {
-            let order =
-                order(self.table, &rows).map_err(|error| Error::at("rows to be sorted", error))?;
-            let rows =
-                in_order(&rows, &order).map(|rows| rows.map_err(|e| Error::at("sorted rows", e)));
-            files.extend(
-                self.write(day, Effort::Flush, futures::stream::iter(rows).boxed())
-                    .await?,
-            );
+            let places = order(self.table, &rows).map_err(failed)?;
+            let rows = in_order(&rows, &places).map(|rows| rows.map_err(failed));
+            let rows = futures::stream::iter(rows).boxed();
+            files.extend(self.write(day, Effort::Flush, rows).await?);
         }
         Ok(files)
+    }
+}
+
+impl Output<'_> {
+    pub(super) async fn write(&mut self, rows: &RecordBatch) -> Result<()> {
+        self.rows += rows.num_rows();
+        self.parquet
+            .write(rows)
+            .await
+            .map_err(|error| Error::at(&self.location, error))
+    }
+
+    /// Ends the row group.
+    pub(super) async fn end_row_group(&mut self) -> Result<()> {
+        self.parquet
+            .flush()
+            .await
+            .map_err(|error| Error::at(&self.location, error))
+    }
+
+    /// Returns how many bytes are written; a row group counts when it has ended.
+    pub(super) fn bytes(&self) -> u64 {
+        self.parquet.bytes_written() as u64
+    }
+
+    /// Ends the file; `None` where it has no rows.
+    pub(super) async fn finish(mut self) -> Result<Option<Arc<File>>> {
+        if self.rows == 0 {
+            return Ok(None);
+        }
+        self.parquet
+            .finish()
+            .await
+            .map_err(|error| Error::at(&self.location, error))?;
+        let size = self.bytes();
+        let modified_ms = self.writer.clock.now().micros() / 1_000;
+        let listed = Listed {
+            path: self.path,
+            size,
+            day: self.day,
+            modified_ms,
+        };
+        File::open(&self.writer.store, self.writer.table, listed, self.claim)
+            .await
+            .map(Some)
     }
 }
 

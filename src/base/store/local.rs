@@ -172,7 +172,7 @@ impl Unfinished {
                 }
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 Err(error) if error.kind() == ErrorKind::NotFound => make_parent(&destination)?,
-                Err(error) => return Err(failed(&path, error)),
+                Err(error) => return Err(failed(&path, &error)),
             }
         }
     }
@@ -181,13 +181,13 @@ impl Unfinished {
         payload
             .iter()
             .try_for_each(|part| self.file.write_all(part))
-            .map_err(|error| failed(&self.path, error))
+            .map_err(|error| failed(&self.path, &error))
     }
 
     fn write_at(&mut self, offset: u64, payload: &PutPayload) -> Result<()> {
         self.file
             .seek(SeekFrom::Start(offset))
-            .map_err(|error| failed(&self.path, error))?;
+            .map_err(|error| failed(&self.path, &error))?;
         self.write(payload)
     }
 
@@ -195,7 +195,7 @@ impl Unfinished {
     fn publish(self, must_be_new: bool) -> Result<PutResult> {
         self.file
             .sync_all()
-            .map_err(|error| failed(&self.path, error))?;
+            .map_err(|error| failed(&self.path, &error))?;
         if must_be_new {
             fs::hard_link(&self.path, &self.destination).map_err(|source| {
                 if source.kind() == ErrorKind::AlreadyExists {
@@ -205,11 +205,11 @@ impl Unfinished {
                         source: source.into(),
                     };
                 }
-                failed(&self.destination, source)
+                failed(&self.destination, &source)
             })?;
         } else {
             fs::rename(&self.path, &self.destination)
-                .map_err(|error| failed(&self.destination, error))?;
+                .map_err(|error| failed(&self.destination, &error))?;
         }
         sync_parent(&self.destination)?;
         Ok(PutResult {
@@ -309,13 +309,13 @@ fn is_unfinished(name: &str) -> bool {
 
 fn make_parent(path: &DiskPath) -> Result<()> {
     path.parent().map_or(Ok(()), |parent| {
-        make_directory(parent).map_err(|error| failed(parent, error))
+        make_directory(parent).map_err(|error| failed(parent, &error))
     })
 }
 
 fn sync_parent(path: &DiskPath) -> Result<()> {
     path.parent().map_or(Ok(()), |parent| {
-        sync_directory(parent).map_err(|error| failed(parent, error))
+        sync_directory(parent).map_err(|error| failed(parent, &error))
     })
 }
 
@@ -344,7 +344,7 @@ where
     tokio::task::spawn_blocking(work).await?
 }
 
-fn failed(path: &DiskPath, error: io::Error) -> Error {
+fn failed(path: &DiskPath, error: &io::Error) -> Error {
     let source = io::Error::new(error.kind(), format!("{}: {error}", path.display()));
     if error.kind() == ErrorKind::NotFound {
         return Error::NotFound {

@@ -4,7 +4,7 @@ use arrow::array::AsArray;
 use parquet::arrow::ArrowWriter;
 
 use crate::model::{Day, SpanRow, Table};
-use crate::table::file::File;
+use crate::table::file::{Claims, File};
 use crate::table::log::{Change, Listed, Log};
 use crate::table::write::file_schema;
 use crate::table::{Commit, DeltaTable, Error};
@@ -379,7 +379,8 @@ async fn a_table_of_an_older_version_gets_the_new_columns_and_its_rows_have_none
         day: DAY,
         modified_ms: 0,
     };
-    let file = File::open(place.store.objects(), Table::Spans, listed)
+    let claim = Claims::default().claim(&listed.path);
+    let file = File::open(place.store.objects(), Table::Spans, listed, claim)
         .await
         .unwrap();
     assert!(
