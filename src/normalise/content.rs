@@ -60,10 +60,10 @@ pub(super) fn take(
         if filled == Some(candidate.slot) && !candidate.slot.collects() {
             continue;
         }
-        let before = out.len();
-        candidate.take(sheet, keep_tree(candidate.slot), out);
+        let (slot, before) = (candidate.slot, out.len());
+        candidate.take(sheet, keep_tree(slot), out);
         if out.len() > before {
-            filled = Some(candidate.slot);
+            filled = Some(slot);
         }
     }
 }

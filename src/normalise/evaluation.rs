@@ -1,6 +1,8 @@
 //! Evaluations: OpenTelemetry's `gen_ai.evaluation.*` (on events, spans and log records) and OpenInference's numbered
 //! evaluations and annotations.
 
+use std::sync::Arc;
+
 use super::coerce;
 use super::field::{Field as F, Place};
 use super::json;
@@ -101,7 +103,7 @@ fn split(name: &str, part: Part) -> Option<(String, String)> {
 fn begun(about: About<'_>, scope: &'static str, origin: &Origin) -> EvaluationRow {
     EvaluationRow {
         ts: about.ts,
-        tenant: origin.tenant.clone(),
+        tenant: Arc::clone(&origin.tenant),
         trace_id: about.trace_id.map(Hex),
         span_id: about.span_id.map(Hex),
         response_id: about.response_id.map(str::to_owned),

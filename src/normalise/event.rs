@@ -1,5 +1,7 @@
 //! The events of a span: rows without content, and what they say about their span.
 
+use std::sync::Arc;
+
 use super::class::{Class, Kind};
 use super::content::{self, Piece};
 use super::errors::Exceptions;
@@ -65,7 +67,7 @@ pub(super) fn read(
     }
     content::take(sheet, Some(owner.class), |_| false, pieces);
     EventRow {
-        tenant: owner.origin.tenant.clone(),
+        tenant: Arc::clone(&owner.origin.tenant),
         trace_id: owner.trace_id,
         span_id: owner.span_id,
         seq: i32::try_from(seq).unwrap_or(i32::MAX),

@@ -179,10 +179,7 @@ pub(super) fn parse_python(text: &str) -> Option<Value> {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Syntax {
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "our own marks are read back by tests only")
-    )]
+    #[cfg(test)]
     Ours,
     Json,
     Python,
@@ -291,7 +288,7 @@ impl<'a> Parser<'a> {
             }
             entries.push((key, self.value()?));
             if self.take(b'}') {
-                return self.unmark(entries);
+                return self.mapped(entries);
             }
             if !self.take(b',') {
                 return None;
@@ -299,8 +296,14 @@ impl<'a> Parser<'a> {
         }
     }
 
+    #[cfg(not(test))]
+    fn mapped(&self, entries: Vec<(String, Value)>) -> Option<Value> {
+        Some(Value::Map(entries))
+    }
+
     /// Turns our marks back into what they stand for.
-    fn unmark(&self, mut entries: Vec<(String, Value)>) -> Option<Value> {
+    #[cfg(test)]
+    fn mapped(&self, mut entries: Vec<(String, Value)>) -> Option<Value> {
         if self.syntax == Syntax::Ours
             && let [(key, Value::Str(text))] = &mut entries[..]
         {

@@ -1,5 +1,7 @@
 //! Log records as rows: attributes without content, and what was said, in its span's content or in a table of its own.
 
+use std::sync::Arc;
+
 use super::class::Kind;
 use super::content::{self, Piece};
 use super::evaluation::{self, About};
@@ -67,7 +69,7 @@ impl LogReader {
         rows.evaluations
             .extend(evaluation::named(&self.sheet, about, origin));
         let row = LogRow {
-            tenant: origin.tenant.clone(),
+            tenant: Arc::clone(&origin.tenant),
             log_id,
             trace_id: log.trace_id.map(Hex),
             span_id: log.span_id.map(Hex),
@@ -75,13 +77,13 @@ impl LogReader {
             observed_ts: (observed > 0).then(|| micros(observed)),
             event_name: event_name.or_else(|| self.sheet.take_text(F::EventName)),
             severity_number: (log.severity_number > 0).then_some(log.severity_number),
-            service_name: origin.service_name.clone(),
-            environment: origin.environment.clone(),
-            scope_name: origin.scope_name.clone(),
+            service_name: Arc::clone(&origin.service_name),
+            environment: Arc::clone(&origin.environment),
+            scope_name: Arc::clone(&origin.scope_name),
             session_id: self.sheet.take_text(F::SessionId),
             body_hash,
             attributes,
-            resource_attributes: origin.resource.clone(),
+            resource_attributes: Arc::clone(&origin.resource),
             ingest_ts: origin.receipt.ts,
             ingest_seq: 0,
             received_date: origin.receipt.day,
@@ -137,7 +139,7 @@ impl LogReader {
         for (slot, piece) in body.into_iter().chain(self.pieces.drain(..)) {
             let seq = &mut seqs[slot as usize];
             rows.push_log_span_content(ContentRow {
-                tenant: log.tenant.clone(),
+                tenant: Arc::clone(&log.tenant),
                 trace_id,
                 span_id,
                 ts: log.ts,
@@ -184,7 +186,7 @@ impl LogReader {
 fn log_content(log: &LogRow, piece: Piece) -> LogContentRow {
     let row = piece.into_row();
     LogContentRow {
-        tenant: log.tenant.clone(),
+        tenant: Arc::clone(&log.tenant),
         log_id: log.log_id,
         ts: log.ts,
         body: row.body,

@@ -147,7 +147,7 @@ fn is_message_of(entries: &[(String, Value)]) -> bool {
                 Some(Value::Map(inner)) => Some(inner),
                 _ => None,
             });
-    let entries = inner.unwrap_or(entries);
+    let entries = inner.map_or(entries, Vec::as_slice);
     ["parts", "content", "contents", "tool_calls"]
         .iter()
         .any(|key| has(entries, key))

@@ -1,5 +1,7 @@
 //! Metric points as rows: kept apart, never added to what spans say.
 
+use std::sync::Arc;
+
 use super::json;
 use super::origin::{Origin, micros, nanos};
 use super::rows::Rows;
@@ -43,17 +45,17 @@ pub(super) fn read(
     let mut attributes = String::new();
     sheet.read(point.attributes, &mut attributes);
     let mut row = MetricRow {
-        tenant: origin.tenant.clone(),
+        tenant: Arc::clone(&origin.tenant),
         point_id: Hex(digest),
         ts: micros(time),
         start_ts: (start > 0).then(|| micros(start)),
         name: point.name,
         unit: Some(point.unit).filter(|unit| !unit.is_empty()),
         form,
-        service_name: origin.service_name.clone(),
-        scope_name: origin.scope_name.clone(),
+        service_name: Arc::clone(&origin.service_name),
+        scope_name: Arc::clone(&origin.scope_name),
         attributes,
-        resource_attributes: origin.resource.clone(),
+        resource_attributes: Arc::clone(&origin.resource),
         ingest_ts: origin.receipt.ts,
         received_date: origin.receipt.day,
         ..MetricRow::default()

@@ -128,11 +128,11 @@ pub(super) fn named(name: &str) -> Named {
     let is = |spelling: &&str| name.eq_ignore_ascii_case(spelling);
     if let Some((known, _)) = SPELLINGS
         .iter()
-        .find(|(_, spellings)| spellings.iter().any(|s| is(s)))
+        .find(|(_, spellings)| spellings.iter().any(is))
     {
         return Named::Known(known);
     }
-    if FRAMEWORKS.iter().any(|framework| is(framework)) {
+    if FRAMEWORKS.iter().any(is) {
         Named::Framework
     } else {
         Named::Unknown

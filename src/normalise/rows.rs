@@ -3,6 +3,8 @@
 //! A batch must hold every key at most once (see [`Batch`]). Of two deliveries of a span in one request the better
 //! version stays, by the same rule as between requests, with its own content and events.
 
+use std::sync::Arc;
+
 use std::hash::Hash;
 
 use ahash::RandomState;
@@ -97,25 +99,25 @@ impl Rows {
 
     /// Returns the rows as tables, each key once.
     pub(super) fn into_batch(mut self) -> Batch {
-        let span = |row: &SpanRow| (row.tenant.clone(), row.trace_id, row.span_id);
+        let span = |row: &SpanRow| (Arc::clone(&row.tenant), row.trace_id, row.span_id);
         if let Some(kept) = best(Table::Spans, &self.spans, span) {
             self.content.keep(&kept);
             self.events.keep(&kept);
             retain(&mut self.spans, &kept);
         }
         if let Some(kept) = best(Table::LogRecords, &self.logs, |row| {
-            (row.tenant.clone(), row.log_id)
+            (Arc::clone(&row.tenant), row.log_id)
         }) {
             self.log_span_content.keep(&kept);
             self.log_content.keep(&kept);
             retain(&mut self.logs, &kept);
         }
         if let Some(kept) = best(Table::MetricPoints, &self.metrics, |row| {
-            (row.tenant.clone(), row.point_id)
+            (Arc::clone(&row.tenant), row.point_id)
         }) {
             retain(&mut self.metrics, &kept);
         }
-        let evaluation = |row: &EvaluationRow| (row.tenant.clone(), row.evaluation_id);
+        let evaluation = |row: &EvaluationRow| (Arc::clone(&row.tenant), row.evaluation_id);
         if let Some(kept) = best(Table::Evaluations, &self.evaluations, evaluation) {
             retain(&mut self.evaluations, &kept);
         }

@@ -273,11 +273,6 @@ impl Sheet {
         std::mem::take(&mut self.attributes[at].1)
     }
 
-    /// Returns all attributes, sorted by name.
-    pub(super) fn attributes(&self) -> &[(String, Value)] {
-        &self.attributes
-    }
-
     /// Returns the dialects spoken.
     pub(super) fn spoken(&self) -> Spoken {
         self.spoken

@@ -1,5 +1,7 @@
 //! One span as rows: the pass over its attributes, then column by column what they mean.
 
+use std::sync::Arc;
+
 use super::class::{self, Class, Kind};
 use super::coerce;
 use super::content::{self, Piece};
@@ -315,10 +317,8 @@ impl SpanReader {
         class: Class,
         exceptions: Exceptions,
     ) {
-        let failed = class.kind == Kind::Tool
-            && self
-                .piece(Slot::ToolResult)
-                .is_some_and(|piece| says_is_error(piece));
+        let failed =
+            class.kind == Kind::Tool && self.piece(Slot::ToolResult).is_some_and(says_is_error);
         let named = self
             .sheet
             .text(F::ErrorType)
@@ -560,7 +560,7 @@ impl SpanReader {
         for (at, (slot, piece)) in self.pieces.drain(..).enumerate() {
             let seq = &mut seqs[slot as usize];
             rows.push_content(ContentRow {
-                tenant: row.tenant.clone(),
+                tenant: Arc::clone(&row.tenant),
                 trace_id: row.trace_id,
                 span_id: row.span_id,
                 ts: row.ts,

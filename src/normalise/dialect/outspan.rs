@@ -1,6 +1,6 @@
 //! Our own names, for what no convention has (semconv.md §10). They beat all others.
 
-use super::{Definition, Dialect, Name, no_class};
+use super::{Definition, Dialect, Name};
 use crate::model::outcome::OUTCOMES;
 use crate::normalise::class::{APPROVAL, Class};
 use crate::normalise::field::Field as F;
