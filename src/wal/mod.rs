@@ -5,7 +5,7 @@
 //! [`Wal::forget`] removes what stands elsewhere by then. A sync that fails ends all writing: see [`Wal::poisoned`].
 //! Everything here blocks on the disk or answers at once; nothing needs an async runtime.
 
-pub mod disk;
+mod disk;
 mod error;
 mod frame;
 mod lock;
@@ -29,13 +29,13 @@ use std::thread::{self, JoinHandle, ThreadId};
 
 use parking_lot::Mutex;
 
-use disk::Disk;
 use frame::Header;
 use lock::Lock;
 use queue::Queue;
 use segment::{Active, Sealed, SegmentFile};
 use writer::Writer;
 
+pub use disk::{Disk, DiskFile, LocalDisk};
 pub use error::{Damage, Error};
 pub use lock::announced;
 pub use replay::Replay;
