@@ -36,6 +36,9 @@ const REPORTS_AT_ONCE: usize = 1_000;
 /// The largest request that a file may hold; the server takes no larger one.
 const REQUEST_BYTES_MAX: u64 = 20 << 20;
 
+const PROTOBUF: &str = "application/x-protobuf";
+const JSON: &str = "application/json";
+
 /// Runs the command.
 ///
 /// # Errors
@@ -112,7 +115,7 @@ async fn import(target: &target::Target, file: &Path, bar: &ProgressBar) -> anyh
 /// Reads what the server refused; an answer in protobuf says so in its partial success.
 fn answer_of(media: &str, body: &[u8]) -> anyhow::Result<Counted> {
     let (refused, reason) = match media {
-        otlp::PROTOBUF => otlp::refused(body).unwrap_or_default(),
+        PROTOBUF => refused(body),
         _ => {
             let body: Value = serde_json::from_slice(body).unwrap_or_default();
             let partial = body.get("partialSuccess");
@@ -125,6 +128,14 @@ fn answer_of(media: &str, body: &[u8]) -> anyhow::Result<Counted> {
         }
     };
     Ok(Counted { requests: 1, refused, reason: reason.filter(|_| refused > 0) })
+}
+
+/// Reads a partial success; it has the same fields for every signal.
+fn refused(body: &[u8]) -> (u64, Option<String>) {
+    use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
+    let partial = <ExportTraceServiceResponse as prost::Message>::decode(body).ok().and_then(|body| body.partial_success);
+    let partial = partial.unwrap_or_default();
+    (u64::try_from(partial.rejected_spans).unwrap_or(0), Some(partial.error_message))
 }
 
 type Requests = Box<dyn Iterator<Item = anyhow::Result<Request>> + Send>;
@@ -157,7 +168,7 @@ fn protobuf(mut content: BufReader<Box<dyn Read + Send>>) -> anyhow::Result<Requ
     let mut whole = Vec::new();
     content.take(REQUEST_BYTES_MAX + 1).read_to_end(&mut whole)?;
     if let Ok(path) = signal_of(&whole) {
-        return Ok(Box::new(std::iter::once(Ok(Request { path, media: otlp::PROTOBUF, body: whole.into() }))));
+        return Ok(Box::new(std::iter::once(Ok(Request { path, media: PROTOBUF, body: whole.into() }))));
     }
     let whole: Box<dyn Read + Send> = Box::new(std::io::Cursor::new(whole));
     Ok(Box::new(delimited(BufReader::new(whole))))
@@ -180,7 +191,7 @@ fn delimited(mut content: BufReader<Box<dyn Read + Send>>) -> impl Iterator<Item
             Some(path) => path,
             None => *path.insert(signal_of(&body).with_context(|| format!("message {number} is no OTLP request"))?),
         };
-        Ok(Some(Request { path, media: otlp::PROTOBUF, body: body.into() }))
+        Ok(Some(Request { path, media: PROTOBUF, body: body.into() }))
     };
     std::iter::from_fn(move || read().transpose())
 }
@@ -234,7 +245,7 @@ fn lines(content: BufReader<Box<dyn Read + Send>>) -> Requests {
                         return Ok(Some(Request { path: OUTCOMES, media: "application/x-ndjson", body }));
                     }
                 }
-                path => return Ok(Some(Request { path, media: otlp::JSON, body: line.into() })),
+                path => return Ok(Some(Request { path, media: JSON, body: line.into() })),
             }
         }
         Ok(None)
