@@ -22,6 +22,7 @@ use parquet::arrow::arrow_reader::{
 };
 use parquet::arrow::async_reader::{AsyncFileReader, ParquetRecordBatchStreamBuilder};
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+use tokio_util::sync::CancellationToken;
 
 use super::error::{Error, Result};
 use super::file::File;
@@ -228,13 +229,20 @@ pub(super) fn only(schema: &Schema, names: &[&str]) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
-/// Runs work that keeps a processor busy away from the threads that serve others.
+/// Runs work that keeps a processor busy away from the threads that serve others. Who stops waiting for it stops it.
 pub(super) async fn aside<T, F>(work: F) -> Result<T>
 where
     T: Send + 'static,
     F: Future<Output = Result<T>> + Send + 'static,
 {
+    let stop = CancellationToken::new();
+    let _stopped_when_dropped = stop.clone().drop_guard();
     let runtime = tokio::runtime::Handle::current();
-    let work = tokio::task::spawn_blocking(move || runtime.block_on(work)).await;
-    work.map_err(|error| Error::at("a table's working thread", error))?
+    let work =
+        tokio::task::spawn_blocking(move || runtime.block_on(stop.run_until_cancelled(work)));
+    match work.await {
+        Ok(Some(result)) => result,
+        Ok(None) => Err(Error::at("a table's working thread", "it was stopped")),
+        Err(error) => Err(Error::at("a table's working thread", error)),
+    }
 }

@@ -40,6 +40,10 @@ const LOOKUP_FPP: f64 = 1e-5;
 /// False positives of filters that help people's questions.
 const QUESTION_FPP: f64 = 0.01;
 
+/// zstd's levels.
+const FAST: i32 = 1;
+const SMALL: i32 = 3;
+
 /// How hard to compress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Effort {
@@ -258,22 +262,21 @@ pub(super) fn in_order<'a>(
     })
 }
 
-/// Columns whose values hardly repeat: a dictionary of them is waste.
-const IDS: [&str; 13] = [
+/// Columns of hex digits that hardly repeat: a dictionary is waste, and so is looking for repetition.
+const HEX: [&str; 10] = [
     "span_id",
     "log_id",
     "point_id",
     "evaluation_id",
     "outcome_id",
-    "response_id",
-    "tool_call_id",
-    "idempotency_key",
     "tool_args_hash",
+    "tool_args_shape_hash",
     "tool_result_hash",
     "output_hash",
     "body_hash",
-    "tool_args_shape_hash",
 ];
+/// Columns of ids that senders make: they differ, but most begin alike.
+const NAMED_IDS: [&str; 3] = ["response_id", "tool_call_id", "idempotency_key"];
 /// Long texts: no dictionary, and bounds of them would help nobody.
 const LONG: [&str; 6] = ["attributes", "body", "links", "metadata", "buckets", "note"];
 /// Columns of spans that people look for by value, besides the look-up column.
@@ -281,13 +284,12 @@ const ASKED_FOR: [&str; 2] = ["session_id", "task_id"];
 
 fn properties(table: Table, effort: Effort) -> WriterProperties {
     let level = match effort {
-        Effort::Flush => 1,
-        Effort::Compact => 3,
+        Effort::Flush => FAST,
+        Effort::Compact => SMALL,
     };
-    let level = ZstdLevel::try_new(level).expect("zstd has the levels 1 to 22");
     let mut properties = WriterProperties::builder()
         .set_created_by(concat!("outspan version ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_compression(Compression::ZSTD(level))
+        .set_compression(zstd(level))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
         .set_statistics_enabled(EnabledStatistics::Page)
@@ -297,6 +299,10 @@ fn properties(table: Table, effort: Effort) -> WriterProperties {
         properties = column_properties(properties, table, column);
     }
     properties.build()
+}
+
+fn zstd(level: i32) -> Compression {
+    Compression::ZSTD(ZstdLevel::try_new(level).expect("zstd has the levels 1 to 22"))
 }
 
 fn column_properties(
@@ -324,8 +330,15 @@ fn column_properties(
             .set_column_statistics_enabled(path(), EnabledStatistics::None);
     }
     let mut properties = properties;
-    if IDS.contains(&column.name) {
-        properties = properties.set_column_dictionary_enabled(path(), false);
+    if HEX.contains(&column.name) {
+        properties = properties
+            .set_column_dictionary_enabled(path(), false)
+            .set_column_encoding(path(), Encoding::DELTA_LENGTH_BYTE_ARRAY)
+            .set_column_compression(path(), zstd(FAST));
+    } else if NAMED_IDS.contains(&column.name) {
+        properties = properties
+            .set_column_dictionary_enabled(path(), false)
+            .set_column_encoding(path(), Encoding::DELTA_BYTE_ARRAY);
     }
     let false_positives = if column.name == table.lookup_column() {
         Some(LOOKUP_FPP)

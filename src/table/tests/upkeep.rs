@@ -230,6 +230,25 @@ async fn a_merge_whose_files_have_changed_meanwhile_is_given_up() {
     assert_eq!(other.compact(DAY + 1).await.unwrap().rows, 2);
 }
 
+#[tokio::test]
+async fn a_merge_that_nobody_waits_for_any_more_ends_and_changes_nothing() {
+    let place = Place::new();
+    let table = place.spans().await;
+    let rows = many_files(&table, 3, 200).await;
+    let version = table.snapshot().version();
+    for _ in 0..3 {
+        let merge = table.compact(DAY + 1);
+        let gave_up = tokio::time::timeout(Duration::from_millis(1), merge).await;
+        assert!(gave_up.is_err());
+    }
+    let snapshot = table.commit(put(&[span(9_999, 1, 0, 9)], 9)).await.unwrap();
+    assert_eq!(
+        (snapshot.rows(), snapshot.version()),
+        (rows + 1, version + 1)
+    );
+    assert_eq!(table.compact(DAY + 1).await.unwrap().rows, rows + 1);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn commits_and_merges_at_the_same_time_lose_nothing() {
     let place = Place::new();
