@@ -96,6 +96,15 @@ pub fn export_response(signal: Signal, rejected: &Rejected, encoding: Encoding) 
     }
 }
 
+/// Reads what a server refused out of its answer in protobuf: how many items, and its sentence about them.
+///
+/// `None` where it refused nothing, or where the bytes are no export response.
+pub fn refused(body: &[u8]) -> Option<(u64, Option<String>)> {
+    let partial = ExportResponse::decode(body).ok()?.partial_success?;
+    let message = Some(partial.error_message).filter(|message| !message.is_empty());
+    Some((u64::try_from(partial.rejected).unwrap_or(0), message))
+}
+
 /// Encodes a `google.rpc.Status`; `retry_after` adds the detail that tells a sender when to come back.
 pub fn status(
     code: Code,

@@ -18,7 +18,7 @@ mod refusal;
 mod tests;
 mod wire;
 
-pub use answer::{Code, export_response, status};
+pub use answer::{Code, export_response, refused, status};
 pub use encode::encode_traces;
 
 use crate::model::{RawBatch, Rejected};
@@ -34,6 +34,14 @@ pub enum Encoding {
 }
 
 impl Encoding {
+    /// Returns the media type, as `Content-Type` says it.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Protobuf => PROTOBUF,
+            Self::Json => JSON,
+        }
+    }
+
     /// Returns the encoding as a metric's label.
     pub fn label(self) -> &'static str {
         match self {
@@ -42,6 +50,11 @@ impl Encoding {
         }
     }
 }
+
+/// The media type of OTLP in protobuf.
+pub const PROTOBUF: &str = "application/x-protobuf";
+/// The media type of OTLP in JSON.
+pub const JSON: &str = "application/json";
 
 /// What a request carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -12,14 +12,21 @@ pub(super) type Raw<'a> = Option<&'a RawValue>;
 /// A list that may be absent or null, its elements not yet looked into.
 pub(super) type RawList<'a> = Option<Vec<&'a RawValue>>;
 
-/// Parses one JSON value.
+/// Parses one JSON object.
 pub(super) fn parse<'a, T: Deserialize<'a>>(raw: &'a RawValue, what: &str) -> Result<T, Refusal> {
-    serde_json::from_str(raw.get())
-        .map_err(|error| Refusal::malformed(format!("{what} cannot be read: {}", fault(&error))))
+    object(raw.get()).map_err(|fault| Refusal::malformed(format!("{what} cannot be read: {fault}")))
+}
+
+/// Parses one JSON object; serde would also take a list of its values, which no sender means.
+pub(super) fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, String> {
+    if text.trim_ascii_start().starts_with('[') {
+        return Err("a list where an object should be".into());
+    }
+    serde_json::from_str(text).map_err(|error| fault(&error))
 }
 
 /// Says what is wrong without quoting the value, which serde's own message would do.
-pub(super) fn fault(error: &serde_json::Error) -> String {
+fn fault(error: &serde_json::Error) -> String {
     let what = match error.classify() {
         Category::Data => "a value of the wrong kind",
         Category::Eof => "unexpected end",
@@ -55,9 +62,9 @@ pub(super) fn double(raw: Raw<'_>, field: &str) -> Result<Option<f64>, Refusal> 
         "NaN" => Ok(Some(f64::NAN)),
         "Infinity" => Ok(Some(f64::INFINITY)),
         "-Infinity" => Ok(Some(f64::NEG_INFINITY)),
-        digits => serde_json::from_str(digits)
+        digits => finite(digits)
             .map(Some)
-            .map_err(|_| Refusal::malformed(format!("{field} is not a number"))),
+            .ok_or_else(|| Refusal::malformed(format!("{field} is not a number"))),
     }
 }
 
@@ -97,13 +104,21 @@ fn unquoted(raw: &RawValue) -> &str {
         .unwrap_or(text)
 }
 
+/// Reads a number to the nearest double, which serde's own reader does not always find.
+fn finite(digits: &str) -> Option<f64> {
+    digits
+        .parse()
+        .ok()
+        .filter(|number: &f64| number.is_finite())
+}
+
 /// Reads digits, and a number with a point or an exponent where it is a whole one that a double holds exactly.
 fn whole(digits: &str) -> Option<i128> {
     const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
     if let Ok(number) = digits.parse() {
         return Some(number);
     }
-    let number: f64 = serde_json::from_str(digits).ok()?;
+    let number = finite(digits)?;
     #[expect(clippy::cast_possible_truncation, reason = "whole and small enough")]
     (number.fract() == 0.0 && number.abs() <= EXACT_MAX).then_some(number as i128)
 }

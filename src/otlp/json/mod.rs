@@ -200,5 +200,5 @@ fn marked(body: &[u8]) -> Cow<'_, str> {
 }
 
 fn envelope<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, DecodeError> {
-    serde_json::from_str(text).map_err(|error| DecodeError::Json(field::fault(&error)))
+    field::object(text).map_err(DecodeError::Json)
 }

@@ -11,7 +11,7 @@ use prost::Message;
 use serde_json::{Value as Json, json};
 
 use crate::model::{Reason, Rejected};
-use crate::otlp::{Code, Encoding, Signal, export_response, status};
+use crate::otlp::{Code, Encoding, Signal, export_response, refused, status};
 
 fn rejected(count: usize) -> Rejected {
     let mut rejected = Rejected::default();
@@ -93,4 +93,15 @@ fn a_status_carries_code_message_and_delay() {
     ]
     .concat();
     assert_eq!(body, expected);
+}
+
+#[test]
+fn an_answer_reads_back_as_it_was_written() {
+    let body = export_response(Signal::Traces, &rejected(2), Encoding::Protobuf);
+    assert_eq!(
+        refused(&body),
+        Some((2, Some("span 0: is odd (and 1 more)".into())))
+    );
+    assert_eq!(refused(b""), None);
+    assert_eq!(refused(b"<html>"), None);
 }
