@@ -1,8 +1,8 @@
 //! Values as JSON, without loss and always in the same form: keys sorted, nothing between tokens.
 //!
 //! Integers stay integers and floating point numbers always show a point or an exponent; what JSON cannot say is marked
-//! (`{"$f":"NaN"}`, `{"$b":"base64"}`). A sender's own map that looks like a mark gets one more `$`, so that
-//! [`read`] gives back exactly what [`write`] was given: equal values have equal text, which is also what is hashed.
+//! (`{"$f":"NaN"}`, `{"$b":"base64"}`). A sender's own map that looks like a mark gets one more `$`, so that no two
+//! values have the same text: it can be read back exactly, and it is what is hashed.
 //! The parser takes what senders write: JSON, or Python's `repr` of the same.
 
 use std::fmt::Write;
@@ -161,12 +161,6 @@ fn plain_length(bytes: &[u8]) -> usize {
             .unwrap_or(bytes.len() - start)
 }
 
-/// Reads what [`write`] wrote; `None` where it is something else.
-#[cfg(test)]
-pub(super) fn read(text: &str) -> Option<Value> {
-    Parser::new(text, Syntax::Ours).document()
-}
-
 /// Reads a sender's JSON; `None` where it is none, nests too deep or holds an integer that has no exact value here.
 pub(super) fn parse(text: &str) -> Option<Value> {
     Parser::new(text, Syntax::Json).document()
@@ -179,8 +173,6 @@ pub(super) fn parse_python(text: &str) -> Option<Value> {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Syntax {
-    #[cfg(test)]
-    Ours,
     Json,
     Python,
 }
@@ -288,35 +280,12 @@ impl<'a> Parser<'a> {
             }
             entries.push((key, self.value()?));
             if self.take(b'}') {
-                return self.mapped(entries);
+                return Some(Value::Map(entries));
             }
             if !self.take(b',') {
                 return None;
             }
         }
-    }
-
-    #[cfg(not(test))]
-    fn mapped(&self, entries: Vec<(String, Value)>) -> Option<Value> {
-        Some(Value::Map(entries))
-    }
-
-    /// Turns our marks back into what they stand for.
-    #[cfg(test)]
-    fn mapped(&self, mut entries: Vec<(String, Value)>) -> Option<Value> {
-        if self.syntax == Syntax::Ours
-            && let [(key, Value::Str(text))] = &mut entries[..]
-        {
-            match (key.as_str(), text.as_str()) {
-                ("$f", "NaN") => return Some(Value::Double(f64::NAN)),
-                ("$f", "Inf") => return Some(Value::Double(f64::INFINITY)),
-                ("$f", "-Inf") => return Some(Value::Double(f64::NEG_INFINITY)),
-                ("$b", bytes) => return STANDARD.decode(bytes).ok().map(Value::Bytes),
-                (mark, _) if looks_like_a_mark(mark) => *key = mark[1..].to_owned(),
-                _ => {}
-            }
-        }
-        Some(Value::Map(entries))
     }
 
     fn string(&mut self, quote: u8) -> Option<String> {
