@@ -4,6 +4,7 @@
 //! check says yes, or where JSON hides what it says behind an escape or a name, is it taken apart.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::fmt;
 use std::ops::Range;
 
@@ -293,43 +294,40 @@ impl Rules {
     ) {
         let mut runs = DigitRuns::new(buffer);
         runs.skip_to(from);
-        let known = suspects.len();
-        let mut next_known = 0;
-        while let Some((mut start, run_end)) = runs.next() {
-            // A run may reach over the ends of rows.
-            while start < run_end {
-                let row = rows.of(start);
-                let end = run_end.min(row.end);
-                while next_known < known && suspects[next_known] < rows.row {
-                    next_known += 1;
-                }
-                let is_known = next_known < known && suspects[next_known] == rows.row;
-                let text = &buffer[row.clone()];
-                if is_known
-                    || self
-                        .confirm_digits(text, start - row.start, end - row.start)
-                        .is_some()
-                {
-                    if !is_known {
-                        suspects.push(rows.row);
-                    }
-                    runs.skip_to(row.end);
-                    start = row.end;
-                } else {
-                    start = end;
-                }
+        let mut known = suspects.clone().into_iter().peekable();
+        while let Some((run_start, run_end)) = runs.next() {
+            let row = rows.of(run_start);
+            // What goes on in the next row is another number.
+            let end = run_end.min(row.end);
+            runs.skip_back(end);
+            while known.next_if(|known| *known < rows.row).is_some() {}
+            let is_known = known.peek() == Some(&rows.row);
+            let (text, start, end) = (&buffer[row.clone()], run_start - row.start, end - row.start);
+            if is_known || self.confirm_digits(text, start, end).is_some() {
+                runs.skip_to(row.end);
+                suspects.extend((!is_known).then_some(rows.row));
             }
         }
     }
 }
 
-/// Joins matches that overlap; the first class of both stands for them.
+/// Joins matches that overlap. The longer one says what they are; of equals, and of those that only touch, the first class.
 fn merge(mut found: Vec<Match>) -> Vec<Match> {
-    found.sort_unstable_by_key(|value| (value.range.start, value.class));
+    // A password in a URL looks like the local part of an address at the host behind it, so it goes first.
+    let is_password = |found: &Match| found.class == Class::UrlCredentials;
+    found.sort_unstable_by_key(|found| {
+        (
+            found.range.start,
+            !is_password(found),
+            Reverse(found.range.end),
+            found.class,
+        )
+    });
     found.dedup_by(|next, first| {
         let overlaps = next.range.start < first.range.end;
-        if overlaps {
-            first.range.end = first.range.end.max(next.range.end);
+        let is_host = is_password(first) && next.class == Class::Email;
+        if overlaps && next.range.end > first.range.end && !is_host {
+            first.range.end = next.range.end;
             first.class = first.class.min(next.class);
         }
         overlaps

@@ -213,7 +213,7 @@ impl<'a> Walk<'a> {
         let end = self.at;
         let name = unescape(raw);
         if let Some(clean) = self.rules.rewrite_plain(&name, self.counts) {
-            self.replace(start, end, &quote(&clean));
+            self.replace(start, end, &quote(&clean, raw));
         }
         if self.peek()? != b':' {
             return Some(Next::Broken);
@@ -277,7 +277,7 @@ impl<'a> Walk<'a> {
                 None => (&self.text[start + 1..], false),
             };
             if let Some(clean) = self.clean_string(&unescape(raw), under) {
-                let new = quote(&clean);
+                let new = quote(&clean, raw);
                 match is_whole {
                     true => self.replace(start, self.at, &new),
                     false => self.replace(start, self.text.len(), &new[..new.len() - 1]),
@@ -310,7 +310,7 @@ impl<'a> Walk<'a> {
             return Some(false);
         }
         if let Some(clean) = self.clean_number(word, under) {
-            self.replace(start, self.at, &quote(&clean));
+            self.replace(start, self.at, &quote(&clean, word));
         }
         Some(true)
     }
@@ -447,7 +447,20 @@ fn unicode_escape(rest: &str) -> (Option<char>, usize) {
     )
 }
 
-/// Writes a string of JSON.
-fn quote(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+/// Writes a string of JSON, in ASCII where the old one was so with the help of escapes.
+fn quote(text: &str, old: &str) -> String {
+    let quoted = serde_json::Value::from(text).to_string();
+    if quoted.is_ascii() || !old.is_ascii() || !old.contains("\\u") {
+        return quoted;
+    }
+    let mut out = String::with_capacity(quoted.len() * 2);
+    for sign in quoted.chars() {
+        if sign.is_ascii() {
+            out.push(sign);
+        } else {
+            let units = sign.encode_utf16(&mut [0; 2]).to_vec();
+            out.extend(units.iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    out
 }

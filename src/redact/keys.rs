@@ -98,6 +98,9 @@ impl Key {
     }
 
     fn ends(&self, name: &[u8]) -> bool {
+        if !before(name, name.len()).is_ascii_alphanumeric() {
+            return false; // a placeholder, for one
+        }
         let mut rest = name
             .iter()
             .enumerate()
@@ -131,6 +134,15 @@ impl Key {
                 Shape::Authorization => true,
                 _ => self.fits(bytes),
             }
+    }
+
+    /// Returns what a value without quotes is made of. In a URL and in a list it ends where the next one begins.
+    fn bare(&self, in_url: bool) -> fn(u8) -> bool {
+        match self.shape {
+            Shape::Cookie => |b| !b.is_ascii_control() && !b"\"'\\".contains(&b),
+            _ if in_url => |b| !b.is_ascii_whitespace() && !b"&\"'`<>\\#".contains(&b),
+            _ => |b| !b.is_ascii_whitespace() && !b"&\"'`<>\\,;)}]|".contains(&b),
+        }
     }
 
     /// Returns whether a value found in a text behind this name looks like one.
@@ -196,46 +208,84 @@ fn is_number(value: &[u8], wanted: Range<usize>, between: &[u8]) -> bool {
         && wanted.contains(&value.iter().filter(|b| b.is_ascii_digit()).count())
 }
 
+/// Returns whether a word is none of a language: letters with digits or signs among them.
+fn is_mixed(value: &[u8]) -> bool {
+    let has = |wanted: fn(&u8) -> bool| value.iter().any(wanted);
+    value.len() >= 6 && has(u8::is_ascii_alphabetic) && has(u8::is_ascii_digit)
+}
+
 fn is_date(value: &[u8]) -> bool {
     matches!(value, [_, _, _, _, b'-', _, _, b'-', _, _])
 }
+
+/// The longest part of a value without quotes whose form is looked at.
+const VALUE_MAX: usize = 256;
+/// The longest name.
+const NAME_MAX: usize = 128;
 
 /// Finds the value behind a name in a text: `name=value`, `"name": "value"`, `--name value`.
 pub(super) fn value(text: &[u8], name: Range<usize>, key: &Key) -> Option<Range<usize>> {
     if is_word(byte(text, name.end)) || !key.may_start(text, name.start) {
         return None;
     }
-    let value = behind(text, name, key)?;
-    let found = &text[value.clone()];
-    let is_done = found.starts_with(b"[REDACTED");
-    (found.len() >= 3 && !is_done && !is_blank(found) && key.fits(found)).then_some(value)
+    let (start, is_said) = value_start(text, &name, key)?;
+    let accepts = |found: &[u8]| {
+        let is_done = found.starts_with(b"[REDACTED");
+        let is_word = is_said && !is_mixed(found);
+        found.len() >= 3 && !is_done && !is_word && !is_blank(found) && key.fits(found)
+    };
+    if let Some(quoted) = quoted(text, start) {
+        return accepts(&text[quoted.clone()]).then_some(quoted);
+    }
+    let in_url = matches!(before(text, word_start(text, name.start)), b'?' | b'&');
+    let goes_on = key.bare(in_url);
+    let mut end = run(text, start, VALUE_MAX, goes_on);
+    let is_cut = end - start == VALUE_MAX;
+    if key.shape != Shape::Any && before(text, end) == b'.' {
+        end -= 1; // the end of a sentence
+    }
+    if !accepts(text.get(start..end)?) {
+        return None;
+    }
+    Some(
+        start..if is_cut {
+            run(text, end, usize::MAX, goes_on)
+        } else {
+            end
+        },
+    )
 }
 
-fn behind(text: &[u8], name: Range<usize>, key: &Key) -> Option<Range<usize>> {
+/// Returns where the value behind a name starts, and whether it is merely said to be one: `the password is hunter2`.
+fn value_start(text: &[u8], name: &Range<usize>, key: &Key) -> Option<(usize, bool)> {
     let closed = skip(text, name.end, is_quote);
     let sign = skip(text, closed, blank);
-    let assigned = run(text, sign, 2, |b| matches!(b, b':' | b'=' | b'>'));
-    let assigned = if assigned == sign {
-        skip_encoded_sign(text, sign)
-    } else {
-        assigned
-    };
-    let is_option = text[word_start(text, name.start)..].starts_with(b"--");
-    let start = if assigned > sign {
-        skip(text, assigned, blank)
-    } else if key.shape == Shape::Any && sign > closed && (is_option || byte(text, sign) == b'\'') {
-        sign // --password hunter2, PASSWORD 'hunter2'
-    } else {
+    let assigned =
+        run(text, sign, 2, |b| matches!(b, b':' | b'=' | b'>')).max(encoded_sign_end(text, sign));
+    if assigned > sign {
+        let start = skip(text, assigned, blank);
+        let is_header = key.shape == Shape::Authorization;
+        return Some((
+            if is_header {
+                skip_scheme(text, start)
+            } else {
+                start
+            },
+            false,
+        ));
+    }
+    if key.shape != Shape::Any || sign == closed {
         return None;
-    };
-    let start = match key.shape {
-        Shape::Authorization => skip_scheme(text, start),
-        _ => start,
-    };
-    Some(quoted(text, start).unwrap_or_else(|| bare(text, start, name.start, key)))
+    }
+    if text[sign..].starts_with(b"is ") {
+        return Some((skip(text, sign + 3, blank), true));
+    }
+    let is_option = text[word_start(text, name.start)..].starts_with(b"--");
+    let is_sql = byte(text, sign) == b'\'';
+    (is_option || is_sql).then_some((sign, false)) // --password hunter2, PASSWORD 'hunter2'
 }
 
-fn skip_encoded_sign(text: &[u8], at: usize) -> usize {
+fn encoded_sign_end(text: &[u8], at: usize) -> usize {
     let is_sign = matches!(
         text.get(at..at + 3),
         Some([b'%', b'3', b'A' | b'D' | b'a' | b'd'])
@@ -290,29 +340,6 @@ fn quoted(text: &[u8], start: usize) -> Option<Range<usize>> {
         at = found + 1;
     }
     Some(from..text.len())
-}
-
-/// The longest value whose form is looked at.
-const VALUE_MAX: usize = 4096;
-/// The longest name.
-const NAME_MAX: usize = 128;
-
-/// Finds a value without quotes. In a URL and in a list it ends where the next one begins.
-fn bare(text: &[u8], start: usize, name: usize, key: &Key) -> Range<usize> {
-    let in_url = matches!(before(text, word_start(text, name)), b'?' | b'&');
-    let goes_on: fn(u8) -> bool = match key.shape {
-        Shape::Cookie => |b| !b.is_ascii_control() && !b"\"'\\".contains(&b),
-        _ if in_url => |b| !b.is_ascii_whitespace() && !b"&\"'`<>\\#".contains(&b),
-        _ => |b| !b.is_ascii_whitespace() && !b"&\"'`<>\\,;)}]|".contains(&b),
-    };
-    let mut end = run(text, start, VALUE_MAX, goes_on);
-    if end - start == VALUE_MAX && key.fits(&text[start..end]) {
-        end = run(text, end, usize::MAX, goes_on);
-    }
-    if key.shape != Shape::Any && end > start && before(text, end) == b'.' {
-        end -= 1; // the end of a sentence
-    }
-    start..end
 }
 
 /// Returns where the word starts that a name is part of.

@@ -120,7 +120,9 @@ fn prefixed(c: Candidate<'_>, body: Alphabet, min: usize, max: usize) -> Option<
         end -= 1; // punctuation of the sentence
     }
     let value = &c.text[c.end..end];
-    (value.len() >= min && ends_word(c.text, end) && is_random(value)).then_some(c.start..end)
+    // Sixteen capitals are no words, random or not.
+    let is_key = matches!(body, Alphabet::Upper) || is_random(value);
+    (value.len() >= min && ends_word(c.text, end) && is_key).then_some(c.start..end)
 }
 
 /// Returns whether a value looks drawn by lot rather than written by a person: it has a piece that is longer than

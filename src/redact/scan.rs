@@ -107,6 +107,11 @@ impl<'a> DigitRuns<'a> {
         self.at = self.at.max(at);
     }
 
+    /// Ends the run that was found last here, within it.
+    pub(super) fn skip_back(&mut self, at: usize) {
+        self.at = self.at.min(at);
+    }
+
     fn enter(&mut self, block: usize) {
         self.block = block;
         self.digits = digits_of_block(self.buffer, block);

@@ -14,8 +14,8 @@ const DOMAIN_MAX: usize = 253;
 pub(in crate::redact) fn check(c: Candidate<'_>) -> Option<Range<usize>> {
     let start = local_start(c.text, c.start)?;
     let end = domain_end(c.text, c.end)?;
-    let is_scp = &c.text[start..c.start] == b"git" && byte(c.text, end) == b':';
-    (!is_scp).then_some(start..end)
+    let is_repository = &c.text[start..c.start] == b"git"; // git@github.com:...
+    (!is_repository).then_some(start..end)
 }
 
 fn local_start(text: &[u8], end: usize) -> Option<usize> {

@@ -97,7 +97,7 @@ fn digits_start(c: Candidate<'_>) -> usize {
 fn starts_number(text: &[u8], at: usize) -> bool {
     let behind_digit = at >= 2 && byte(text, at - 2).is_ascii_digit();
     let is_rest = match before(text, at) {
-        b'.' | b',' | b'-' => behind_digit,
+        b'.' | b'-' => behind_digit,
         _ => false,
     };
     starts_word(text, at) && !is_rest
@@ -173,30 +173,26 @@ fn luhn(digits: &[u8]) -> bool {
             (_, digit) => digit * 2,
         })
         .sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
 
 /// Checks a US social security number: with dashes wherever it stands, otherwise where the text before says what it is.
 pub(in crate::redact) fn us_ssn(c: Candidate<'_>) -> Option<Range<usize>> {
     let start = digits_start(c);
-    let is_part = before(c.text, start) == b'-' && is_word(before(c.text, start - 1)); // PO-192-62-4561
-    if (is_part || !starts_number(c.text, start)) && !is_said(c.text, start) {
-        return None;
-    }
     let number = Number::read(c.text, start);
-    let groups = if number.lengths(1)[0] == 9 {
-        1
-    } else {
-        3.min(number.len)
-    };
-    let (lengths, end) = (number.lengths(groups), number.groups[groups.max(1) - 1].1);
-    let formatted = match &lengths[..groups] {
+    let groups = if number.lengths(1)[0] == 9 { 1 } else { 3 };
+    let is_formatted = match number.lengths(groups)[..groups] {
         [3, 2, 4] => number.between == Between::Dash,
         [9] => false,
         _ => return None,
     };
-    let is_one = is_ssn(&number.digits[..9]) && ends_number(c.text, end);
-    (is_one && (formatted || is_said(c.text, start))).then_some(start..end)
+    let end = number.groups[groups - 1].1;
+    if !is_ssn(&number.digits[..9]) || !ends_number(c.text, end) {
+        return None;
+    }
+    let is_part = before(c.text, start) == b'-' && is_word(before(c.text, start - 1)); // PO-192-62-4561
+    let stands_alone = starts_number(c.text, start) && !is_part;
+    (is_formatted && stands_alone || is_said(c.text, start)).then_some(start..end)
 }
 
 /// Returns whether nine digits can be a social security number.

@@ -28,21 +28,27 @@ pub(in crate::redact) fn double_zero(c: Candidate<'_>) -> Option<Range<usize>> {
     } else {
         c.start
     };
-    let is_rest = matches!(
-        before(c.text, start),
-        b'.' | b',' | b':' | b'-' | b'+' | b'/'
-    );
-    if !c.text[start..].starts_with(b"00") || !starts_word(c.text, start) || is_rest {
+    if !c.text[start..].starts_with(b"00") || !starts_word(c.text, start) || is_rest(c.text, start)
+    {
         return None;
     }
     let country = skip(c.text, start + 2, gap);
     let number = Digits::read(c.text, country);
-    let code = number.country()?;
-    let stands_apart = code.length == number.groups[0].0;
-    let end = number
-        .end(|groups, digits| groups > 1 && digits >= 8)
-        .filter(|_| stands_apart)?;
-    Some(start..extension_end(c.text, end))
+    let stands_apart = number.country()?.length == number.groups[0].0;
+    let end = number.end(|groups, digits| groups > 1 && digits >= 8)?;
+    let is_reference = c.text[start..end]
+        .split(|b| *b == b'-')
+        .all(|group| group.len() == 4);
+    (stands_apart && !is_reference).then(|| start..extension_end(c.text, end))
+}
+
+/// Returns whether digits are the rest of a longer number, or of a time or sum.
+fn is_rest(text: &[u8], start: usize) -> bool {
+    match before(text, start) {
+        b'.' | b',' | b':' | b'-' | b'+' | b'/' => true,
+        b' ' => start >= 2 && byte(text, start - 2).is_ascii_digit(),
+        _ => false,
+    }
 }
 
 /// Digits with what may stand between them in a telephone number.

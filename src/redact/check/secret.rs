@@ -118,29 +118,36 @@ pub(in crate::redact) fn url_credentials(c: Candidate<'_>) -> Option<Range<usize
         .then_some(c.end + password.start..c.end + password.end)
 }
 
+/// The longest part of an authorization that is looked at.
+const TOKEN_MAX: usize = 512;
+
 /// Checks the token behind `Bearer`.
 pub(in crate::redact) fn bearer(c: Candidate<'_>) -> Option<Range<usize>> {
-    let (start, end) = token68(c)?;
+    let Range { start, end } = token68(c)?;
     let value = &c.text[start..end];
-    (value.len() >= 8 && is_random(value) || value.len() >= 32).then_some(start..end)
+    let is_token = value.len() >= 8 && is_random(value) || value.len() >= 32;
+    let rest = if value.len() == TOKEN_MAX {
+        usize::MAX
+    } else {
+        0
+    };
+    is_token.then(|| start..run(c.text, end, rest, is_token68))
 }
 
 /// Checks the user and password behind `Basic`.
 pub(in crate::redact) fn basic(c: Candidate<'_>) -> Option<Range<usize>> {
-    let (start, end) = token68(c)?;
+    let found = token68(c)?;
     let lenient = GeneralPurposeConfig::new()
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)
         .with_decode_allow_trailing_bits(true);
-    let value = &c.text[start..end];
-    if !(4..=USERINFO_MAX).contains(&value.len()) {
-        return None;
-    }
-    let decoded = GeneralPurpose::new(&STANDARD, lenient).decode(value).ok()?;
+    let decoded = GeneralPurpose::new(&STANDARD, lenient)
+        .decode(&c.text[found.clone()])
+        .ok()?;
     let is_text = std::str::from_utf8(&decoded).is_ok_and(|text| !text.contains(char::is_control));
-    (is_text && decoded.contains(&b':')).then_some(start..end)
+    (is_text && decoded.contains(&b':')).then_some(found)
 }
 
-fn token68(c: Candidate<'_>) -> Option<(usize, usize)> {
+fn token68(c: Candidate<'_>) -> Option<Range<usize>> {
     let start = skip(c.text, c.end, |text, at| {
         if byte(text, at) == b'+' {
             1
@@ -151,15 +158,14 @@ fn token68(c: Candidate<'_>) -> Option<(usize, usize)> {
     if start == c.end || !starts_word(c.text, c.start) {
         return None;
     }
-    let end = run(c.text, start, usize::MAX, |b| {
-        is_word(b) || b"-.~+/=".contains(&b)
-    });
-    let end = if before(c.text, end) == b'.' {
-        end - 1
-    } else {
-        end
-    };
-    (end > start).then_some((start, end))
+    let end = run(c.text, start, TOKEN_MAX, is_token68);
+    let is_sentence = before(c.text, end) == b'.' && end - start < TOKEN_MAX;
+    let end = if is_sentence { end - 1 } else { end };
+    (end > start).then_some(start..end)
+}
+
+fn is_token68(byte: u8) -> bool {
+    is_word(byte) || b"-.~+/=".contains(&byte)
 }
 
 /// Checks a Telegram bot's token: its number, a colon, 35 characters.
