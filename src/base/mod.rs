@@ -6,6 +6,8 @@
 mod clock;
 pub mod store;
 mod tasks;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use clock::{Clock, Timestamp};
 pub use tasks::{Stop, Tasks};

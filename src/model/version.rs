@@ -22,6 +22,16 @@ pub struct Key {
     id: [u8; 24],
 }
 
+impl Key {
+    /// Returns what rows of this key have in a table's look-up column; `None` where the key does not tell.
+    pub fn lookup_value(&self, table: Table) -> Option<String> {
+        let is_digest = self.id[16..] == [0; 8];
+        // What belongs to a log record is found by its trace in `span_content`, and the key does not hold that.
+        let told = is_digest == (table.lookup_column() != "trace_id");
+        told.then(|| hex::encode(&self.id[..16]))
+    }
+}
+
 /// The rank of one delivery of a row; the larger one wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version {

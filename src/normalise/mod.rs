@@ -22,6 +22,7 @@ mod messages;
 mod metric;
 mod origin;
 mod provider;
+mod outcome;
 mod readings;
 mod rows;
 mod sheet;
@@ -38,6 +39,7 @@ mod tests;
 use std::sync::Arc;
 
 pub use hash::Secrets;
+pub use outcome::outcomes;
 
 use crate::model::{Batch, Micros, RawBatch, RawResource, RawScope, Reason, Rejected};
 use field::Field;

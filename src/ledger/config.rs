@@ -1,0 +1,82 @@
+//! Where a ledger keeps its data and how much memory it may use.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::query;
+
+/// Settings of a ledger.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The directory or URL of the tables.
+    pub data: String,
+    /// The directory of the log; always on a local disk. Where absent: `wal` below a local `data`, else
+    /// `outspan-wal` in the working directory.
+    pub wal: Option<PathBuf>,
+    /// Options of the object store, such as `aws_region` or `aws_endpoint`.
+    #[serde(skip_serializing)]
+    pub store: HashMap<String, String>,
+    /// All memory that the server may use, in bytes; split by fixed shares.
+    pub memory_bytes: usize,
+    /// The log may take so many bytes; beyond it senders are asked to wait.
+    pub wal_bytes_max: u64,
+    /// Whether damage in the log is moved aside when it is opened, rather than refused.
+    pub wal_salvage: bool,
+    /// How long a row may wait before it is written to its table.
+    pub flush_after_ms: u64,
+    /// Take the tenant from the resource attribute `outspan.tenant.id` (embedded use, without keys).
+    pub tenant_from_resource: bool,
+    /// Limits of queries.
+    pub query: query::Config,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data: "./outspan-data".to_owned(),
+            wal: None,
+            store: HashMap::new(),
+            memory_bytes: 1 << 30,
+            wal_bytes_max: 8 << 30,
+            wal_salvage: false,
+            flush_after_ms: 30_000,
+            tenant_from_resource: true,
+            query: query::Config::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Returns the directory of the log, the node's name and the secrets.
+    pub fn local_dir(&self) -> PathBuf {
+        match self.data.strip_prefix("file://").unwrap_or(&self.data) {
+            path if !path.contains("://") => PathBuf::from(path),
+            _ => PathBuf::from("outspan-wal"),
+        }
+    }
+
+    /// Returns the directory of the log.
+    pub fn wal_dir(&self) -> PathBuf {
+        self.wal.clone().unwrap_or_else(|| self.local_dir().join("wal"))
+    }
+
+    /// A quarter of the memory: rows that wait for their table. While the store is away, this is how long senders are
+    /// still served.
+    pub(super) fn buffer_bytes_max(&self) -> usize {
+        self.memory_bytes / 4
+    }
+
+    /// A flush is due when rows take a sixteenth of the memory.
+    pub(super) fn flush_bytes(&self) -> usize {
+        self.memory_bytes / 16
+    }
+
+    /// An eighth of the memory, at about 100 bytes a key: keys of stored rows that are recognised without a look into
+    /// files.
+    pub(super) fn recent_keys(&self) -> usize {
+        self.memory_bytes / 8 / 100
+    }
+}

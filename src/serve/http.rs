@@ -1,0 +1,144 @@
+//! SQL over HTTP, and what an operator asks: is it alive, is it ready, how is it doing.
+
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+
+use crate::ledger::Ledger;
+use crate::query::Query;
+use crate::query::format::{Body as AnswerBody, Format};
+
+use super::status::Failure;
+
+/// A request's body: the limit on the text of a query is the engine's, this one only bounds the parameters beside it.
+const BODY_BYTES_MAX: usize = 1 << 20;
+
+/// What the doors need.
+#[derive(Clone)]
+pub struct Doors {
+    /// The engine.
+    pub ledger: Ledger,
+    /// Renders the metrics of the process in Prometheus' text format.
+    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+}
+
+impl std::fmt::Debug for Doors {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Doors").field("ledger", &self.ledger).finish_non_exhaustive()
+    }
+}
+
+/// Returns the routes of the API.
+pub fn router(doors: Doors) -> Router {
+    Router::new()
+        .route("/api/v1/sql", post(sql))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .with_state(doors)
+}
+
+/// A question as JSON.
+#[derive(Debug, Default, Deserialize)]
+struct Asked {
+    sql: String,
+    #[serde(default)]
+    params: serde_json::Map<String, serde_json::Value>,
+    limit: Option<usize>,
+}
+
+async fn sql(State(doors): State<Doors>, headers: HeaderMap, body: Bytes) -> Result<Response, Failure> {
+    let format = wanted(&headers)?;
+    let asked = asked(&headers, &body)?;
+    let question = Query { sql: asked.sql, params: asked.params, limit_rows: asked.limit, ..Query::default() };
+    let answer = doors.ledger.query(question).await?;
+    let body = AnswerBody::new(format, answer)?;
+    let media = HeaderValue::from_static(format.media_type());
+    Ok(([(header::CONTENT_TYPE, media)], Body::from_stream(body)).into_response())
+}
+
+/// Returns the format that the asker wants: the first one we know in `Accept`, JSON where it does not matter.
+fn wanted(headers: &HeaderMap) -> Result<Format, Failure> {
+    let Some(accept) = headers.get(header::ACCEPT) else { return Ok(Format::Json) };
+    let known = accept.to_str().unwrap_or_default().split(',').find_map(|media| {
+        let media: mime::Mime = media.trim().parse().ok()?;
+        match (media.type_(), media.subtype()) {
+            (mime::STAR, _) | (mime::APPLICATION, mime::STAR) => Some(Format::Json),
+            _ => Format::ALL.into_iter().find(|format| format.media_type() == media.essence_str()),
+        }
+    });
+    let formats = Format::ALL.map(Format::media_type).join(", ");
+    known.ok_or_else(|| {
+        Failure::request(StatusCode::NOT_ACCEPTABLE, "none of the accepted formats is known", &format!("accept one of {formats}"))
+    })
+}
+
+fn asked(headers: &HeaderMap, body: &Bytes) -> Result<Asked, Failure> {
+    const HINT: &str = "send {\"sql\": \"select ...\"} as application/json, or the query itself as text/plain";
+    let media = headers.get(header::CONTENT_TYPE).and_then(|media| media.to_str().ok()).unwrap_or_default();
+    let media: mime::Mime = media.parse().unwrap_or(mime::APPLICATION_JSON);
+    if media.type_() == mime::TEXT {
+        let sql = std::str::from_utf8(body)
+            .map_err(|error| Failure::request(StatusCode::BAD_REQUEST, format!("the query is not UTF-8: {error}"), HINT))?;
+        return Ok(Asked { sql: sql.to_owned(), ..Asked::default() });
+    }
+    if media.subtype() != mime::JSON {
+        return Err(Failure::request(StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("cannot read {media}"), HINT));
+    }
+    serde_json::from_slice(body)
+        .map_err(|error| Failure::request(StatusCode::BAD_REQUEST, format!("the body is not what was expected: {error}"), HINT))
+}
+
+async fn ready(State(doors): State<Doors>) -> Response {
+    // The doors open when recovery is over, so only a log that stopped writing makes a server unready.
+    match doors.ledger.is_ready() {
+        true => (StatusCode::OK, Json(serde_json::json!({ "ready": true }))).into_response(),
+        false => (StatusCode::SERVICE_UNAVAILABLE, Json(serde_json::json!({ "ready": false }))).into_response(),
+    }
+}
+
+async fn metrics(State(doors): State<Doors>) -> Response {
+    publish(&doors.ledger);
+    let text = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    ([(header::CONTENT_TYPE, text)], (doors.metrics)()).into_response()
+}
+
+/// Sets the gauges that nobody counts along the way.
+#[expect(clippy::cast_precision_loss, reason = "gauges are floating point numbers")]
+fn publish(ledger: &Ledger) {
+    let stats = ledger.stats();
+    metrics::gauge!("outspan_wal_bytes").set(stats.wal.size_bytes as f64);
+    metrics::gauge!("outspan_wal_segments").set(stats.wal.segments as f64);
+    metrics::gauge!("outspan_wal_queued_bytes").set(stats.wal.queued_bytes as f64);
+    metrics::gauge!("outspan_wal_durable_sequence").set(stats.wal.durable_sequence as f64);
+    metrics::gauge!("outspan_wal_lag_records").set(stats.wal_lag_records as f64);
+    metrics::gauge!("outspan_wal_sync_seconds_last").set(stats.wal.sync_nanos_last as f64 / 1e9);
+    metrics::counter!("outspan_wal_records_total").absolute(stats.wal.records);
+    metrics::counter!("outspan_wal_record_bytes_total").absolute(stats.wal.record_bytes);
+    metrics::counter!("outspan_wal_syncs_total").absolute(stats.wal.syncs);
+    metrics::counter!("outspan_wal_sync_nanoseconds_total").absolute(stats.wal.sync_nanos_total);
+    metrics::counter!("outspan_wal_torn_bytes_total").absolute(stats.wal.torn_bytes);
+    metrics::counter!("outspan_wal_quarantined_bytes_total").absolute(stats.wal.quarantined_bytes);
+    for (reason, count) in [
+        ("busy", stats.wal.refused_busy),
+        ("full", stats.wal.refused_full),
+        ("too_large", stats.wal.refused_too_large),
+        ("poisoned", stats.wal.refused_poisoned),
+    ] {
+        metrics::counter!("outspan_wal_refused_total", "reason" => reason).absolute(count);
+    }
+    metrics::gauge!("outspan_buffer_bytes").set(stats.buffer_bytes as f64);
+    metrics::gauge!("outspan_buffer_rows").set(stats.buffer_rows as f64);
+    metrics::gauge!("outspan_recent_keys").set(stats.recent_keys as f64);
+    metrics::gauge!("outspan_replaced_rows_pending").set(stats.dead_rows as f64);
+    metrics::gauge!("outspan_table_rows").set(stats.stored_rows as f64);
+    metrics::gauge!("outspan_table_bytes").set(stats.stored_bytes as f64);
+    metrics::gauge!("outspan_table_files").set(stats.stored_files as f64);
+}

@@ -1,0 +1,16 @@
+//! Outspan from outside, in one binary (DataFusion is linked once): a file per promise.
+//!
+//! `architecture` holds the sources against the drawing. What needs no second module is tested beside the code.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on says where, and ends"
+)]
+
+mod architecture;
+mod captures;
+mod durability;
+mod import;
+mod limits;
+mod once;
+mod support;
+mod tables;
