@@ -91,7 +91,10 @@ const MESSAGE_FACTS: [&str; 6] = [
     "gen_ai.system",
 ];
 
-/// Takes the message out of an event: everything that is not known to be something else is content.
+/// Names with a dot that are content of a message event all the same.
+const MESSAGE_WORDS: [&str; 2] = ["gen_ai.event.content", "tool.result"];
+
+/// Takes the message out of an event: every field that is not known to be something else is content.
 pub(super) fn message(
     slot: Slot,
     role: &'static str,
@@ -99,9 +102,9 @@ pub(super) fn message(
     attributes: &mut Attributes,
 ) -> Option<(Slot, Piece)> {
     let is_fact = |name: &str| MESSAGE_FACTS.contains(&name);
-    let stays = |name: &str| {
-        is_fact(name) || (name.starts_with("gen_ai.") && name != "gen_ai.event.content")
-    };
+    // A name without a dot is a field of the message, known or not.
+    let stays =
+        |name: &str| is_fact(name) || (name.contains('.') && !MESSAGE_WORDS.contains(&name));
     let mut fields: Attributes = attributes
         .extract_if(.., |(name, _)| !stays(name))
         .collect();

@@ -43,6 +43,7 @@ pub use outcome::outcomes;
 
 use crate::model::{Batch, Micros, RawBatch, RawResource, RawScope, Reason, Rejected};
 use field::Field;
+use hash::TenantKey;
 use log::LogReader;
 use origin::{Origin, Receipt};
 use rows::Rows;
@@ -77,7 +78,9 @@ pub enum TenantPolicy {
 
 /// Turns a request into rows, each key once; what could not be taken is counted with its reason.
 pub fn normalise(raw: RawBatch, context: &Context) -> (Batch, Rejected) {
-    let mut normaliser = Normaliser::new(context);
+    let scopes = raw.resources.iter().flat_map(|resource| &resource.scopes);
+    let spans = scopes.map(|scope| scope.spans.len()).sum();
+    let mut normaliser = Normaliser::new(context, spans);
     for resource in raw.resources {
         normaliser.resource(resource);
     }
@@ -92,18 +95,21 @@ struct Normaliser<'a> {
     spans: SpanReader,
     logs: LogReader,
     sheet: Sheet,
+    /// The last tenant and its key: they repeat.
+    last_key: Option<(Arc<str>, TenantKey)>,
 }
 
 impl<'a> Normaliser<'a> {
-    fn new(context: &'a Context) -> Self {
+    fn new(context: &'a Context, spans: usize) -> Self {
         Self {
             context,
             receipt: Receipt::at(context.received),
-            rows: Rows::default(),
+            rows: Rows::with_room_for(spans),
             rejected: Rejected::default(),
             spans: SpanReader::default(),
             logs: LogReader::default(),
             sheet: Sheet::default(),
+            last_key: None,
         }
     }
 
@@ -114,8 +120,8 @@ impl<'a> Normaliser<'a> {
             Ok(tenant) => tenant,
             Err(name) => return self.refuse(&resource.scopes, &name),
         };
+        let key = self.key_of(&tenant);
         let text = |field| self.sheet.text(field).map(Arc::from);
-        let key = self.context.secrets.tenant_key(&tenant);
         let mut origin = Origin {
             receipt: self.receipt,
             tenant,
@@ -127,7 +133,6 @@ impl<'a> Normaliser<'a> {
             scope_name: Arc::from(""),
             scope_version: Arc::from(""),
         };
-        self.spans.reset();
         for scope in resource.scopes {
             self.scope(scope, &mut origin);
         }
@@ -136,7 +141,6 @@ impl<'a> Normaliser<'a> {
     fn scope(&mut self, scope: RawScope, origin: &mut Origin) {
         origin.scope_name = scope.name.into();
         origin.scope_version = scope.version.into();
-        self.rows.reserve_spans(scope.spans.len());
         for span in scope.spans {
             self.spans
                 .read(span, origin, &mut self.rows, &mut self.rejected);
@@ -166,6 +170,18 @@ impl<'a> Normaliser<'a> {
                 Some(name) => Err(coerce::first_chars(name, TENANT_BYTES_MAX).to_owned()),
             },
         }
+    }
+
+    fn key_of(&mut self, tenant: &Arc<str>) -> TenantKey {
+        if let Some((known, key)) = &self.last_key
+            && known == tenant
+        {
+            return key.clone();
+        }
+        let key = self.context.secrets.tenant_key(tenant);
+        self.spans.forget_users();
+        self.last_key = Some((Arc::clone(tenant), key.clone()));
+        key
     }
 
     fn refuse(&mut self, scopes: &[RawScope], name: &str) {

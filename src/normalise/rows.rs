@@ -62,9 +62,12 @@ impl<R> Owned<R> {
 }
 
 impl Rows {
-    /// Makes room for spans.
-    pub(super) fn reserve_spans(&mut self, spans: usize) {
-        self.spans.reserve(spans);
+    /// Makes room for spans: rows are wide, and growing would copy them.
+    pub(super) fn with_room_for(spans: usize) -> Self {
+        Self {
+            spans: Vec::with_capacity(spans),
+            ..Self::default()
+        }
     }
 
     /// Adds a span; what was added with `push_content` and `push_event` since the last one belongs to it.
@@ -161,22 +164,23 @@ fn best<R: Row + Clone, K: Hash + Eq>(
         return None;
     }
     let mut kept = vec![true; rows.len()];
-    for group in groups.into_values() {
-        let copies: Vec<R> = group.iter().map(|at| rows[*at].clone()).collect();
-        let mut batch = Batch::default();
-        batch.set_rows(table, &copies);
-        let versions = versions(table, batch.table(table)?);
-        let best = (1..group.len()).fold(0, |best, at| {
-            if versions[at].replaces(&versions[best]) {
-                at
-            } else {
-                best
+    let doubled: Vec<usize> = groups.values().flatten().copied().collect();
+    let copies: Vec<R> = doubled.iter().map(|at| rows[*at].clone()).collect();
+    let mut batch = Batch::default();
+    batch.set_rows(table, &copies);
+    let versions = versions(table, batch.table(table)?);
+    let mut versions = versions.iter();
+    for group in groups.values() {
+        let (Some(mut best), Some(mut winner)) = (versions.next(), group.first()) else {
+            break;
+        };
+        for (at, version) in group[1..].iter().zip(&mut versions) {
+            let better = version.replaces(best);
+            kept[if better { *winner } else { *at }] = false;
+            if better {
+                (best, winner) = (version, at);
             }
-        });
-        group
-            .iter()
-            .enumerate()
-            .for_each(|(at, row)| kept[*row] = at == best);
+        }
     }
     Some(kept)
 }

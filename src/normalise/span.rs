@@ -66,8 +66,8 @@ pub(super) struct SpanReader {
 }
 
 impl SpanReader {
-    /// Forgets what belongs to one tenant.
-    pub(super) fn reset(&mut self) {
+    /// Forgets the last person: the key is another tenant's.
+    pub(super) fn forget_users(&mut self) {
         self.last_user = None;
     }
 
@@ -103,14 +103,12 @@ impl SpanReader {
             otel_kind: span.kind,
             root: span.parent_span_id.is_none(),
         });
-        let mut row = SpanRow {
-            kind: class.kind.name(),
-            op: class.op,
-            attributes,
-            attribute_count,
-            event_count,
-            ..origin.span_row(Hex(span.trace_id), Hex(span.span_id))
-        };
+        let mut row = origin.span_row(Hex(span.trace_id), Hex(span.span_id));
+        row.kind = class.kind.name();
+        row.op = class.op;
+        row.attributes = attributes;
+        row.attribute_count = attribute_count;
+        row.event_count = event_count;
         self.times(&mut row, start, end);
         self.usage(&mut row, class);
         self.handoff(&mut row, class, &span.name);
