@@ -6,6 +6,7 @@
 //! "never again" for what is broken, "later" with a time for what is only too much.
 
 mod admission;
+mod engine;
 mod export;
 mod failure;
 mod grpc;
