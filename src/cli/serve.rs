@@ -9,7 +9,7 @@ use clap::Args;
 use serde::Serialize;
 use tokio::net::TcpListener;
 
-use crate::base::{Clock, Stop, Tasks};
+use crate::base::{Stop, Tasks};
 use crate::ledger::{Ledger, Parts};
 use crate::{receive, serve};
 
@@ -154,12 +154,12 @@ impl Server {
         };
         let (doors, work) = (Tasks::default(), Tasks::default());
         ledger.start(&work);
-        let receiver = receive::Doors::new(ledger.clone(), &settings.receive, Clock::system());
+        let receiver = receive::Receiver::new(settings.receive.clone(), Arc::new(ledger.clone()))?;
         let api = serve::router(serve::Doors { ledger: ledger.clone(), metrics })
-            .merge(receive::outcomes_router(receiver.clone()))
-            .merge(receive::http_router(receiver.clone()));
-        let otlp_routes = receive::http_router(receiver.clone());
-        doors.spawn("otlp grpc", |stop| receive::serve_grpc(grpc, receiver, stop));
+            .merge(receiver.outcomes_router())
+            .merge(receiver.http_router());
+        let otlp_routes = receiver.http_router();
+        doors.spawn("otlp grpc", |stop| receiver.serve_grpc(grpc, stop));
         doors.spawn("otlp http", |stop| receive::serve_http(otlp, otlp_routes, stop));
         doors.spawn("http", |stop| receive::serve_http(http, api, stop));
         ledger.announce(&serde_json::to_string(&addresses)?)?;

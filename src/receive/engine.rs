@@ -1,6 +1,5 @@
 //! The ledger behind the doors: its errors in the words that doors know.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::ledger::{self, Error, Kind, Ledger};
@@ -23,7 +22,7 @@ impl Ingest for Ledger {
 }
 
 fn known(sender: Sender) -> ledger::Sender {
-    ledger::Sender { tenant: sender.tenant.map(Arc::from) }
+    ledger::Sender { tenant: sender.tenant }
 }
 
 fn answer(taken: Result<ledger::Receipt, Error>) -> Result<Receipt, IngestError> {
