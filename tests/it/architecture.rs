@@ -73,6 +73,7 @@ const HOMES: &[(&str, &[&str])] = &[
         ],
     ),
     ("axum", &["receive", "serve", "cli"]),
+    ("backon", &["cli"]),
     ("clap", &["cli"]),
     ("crc32c", &["wal"]),
     ("datafusion", &["buffer", "table", "query", "ledger"]),
@@ -86,7 +87,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("indicatif", &["cli"]),
     ("metrics_exporter_prometheus", &["cli"]),
     ("object_store", &["base", "table", "query"]),
-    ("opentelemetry_proto", &["otlp", "agent"]),
+    ("opentelemetry_proto", &["otlp", "agent", "cli"]),
     ("parquet", &["table", "query"]),
     ("prost", &["otlp", "receive", "agent", "cli"]),
     ("rand", &["wal", "ledger", "agent"]),
@@ -98,7 +99,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("std::fs", &["base", "wal", "ledger", "replay", "cli"]),
     ("std::net", DOORS),
     ("std::process", &["main", "cli"]),
-    ("std::thread", &["base", "wal", "query"]),
+    ("std::thread", &["base", "wal", "query", "receive"]),
+    ("tempfile", &["cli"]),
     ("tikv_jemalloc_ctl", &["cli"]),
     ("tikv_jemallocator", &["main"]),
     ("tokio", ASYNC),
@@ -257,6 +259,7 @@ fn the_reader_finds_a_path_in_whatever_form_it_is_written() {
         use crate::{model::{Span, Usd}, wal as log};
         use super::super::ledger::Ledger;
         use opentelemetry_proto::tonic::metrics::v1 as metrics;
+        use async_trait::async_trait;
         mod clock { fn now() -> super::super::super::serve::Time { self::zone::utc() } }
         #[derive(thiserror::Error)] enum Error { A(#[from] ::tokio::io::Error) }
         fn f() { assert!(crate::query::ok("crate::agent::in_text")); tokio::net::bind(); metrics::inc(); }
@@ -274,6 +277,7 @@ fn the_reader_finds_a_path_in_whatever_form_it_is_written() {
         .collect();
     let expected = [
         "opentelemetry_proto::tonic::metrics::v1",
+        "async_trait::async_trait",
         "thiserror::Error",
         "tokio::io::Error",
         "tokio::net::bind",

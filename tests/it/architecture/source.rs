@@ -194,7 +194,11 @@ impl Reader {
             }
         }
         if imported && names.len() > 1 {
-            self.locals.insert(self.local_name(tokens, next, &names));
+            let name = self.local_name(tokens, next, &names);
+            // `use bytes::bytes` brings what it is called by; it does not hide the crate.
+            if name != names[0] {
+                self.locals.insert(name);
+            }
         }
         if imported || names.len() > 1 {
             self.record(&names);
