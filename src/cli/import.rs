@@ -11,7 +11,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use indicatif::ProgressBar;
 use serde_json::Value;
 
-use crate::otlp::{self, Encoding};
+use crate::otlp::{self, Encoding, JSON, PROTOBUF};
 
 use super::{output, target};
 
@@ -35,9 +35,6 @@ const AT_ONCE: usize = 8;
 const REPORTS_AT_ONCE: usize = 1_000;
 /// The largest request that a file may hold; the server takes no larger one.
 const REQUEST_BYTES_MAX: u64 = 20 << 20;
-
-const PROTOBUF: &str = "application/x-protobuf";
-const JSON: &str = "application/json";
 
 /// Runs the command.
 ///

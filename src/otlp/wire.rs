@@ -30,6 +30,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Returns the next field's number and value; `None` at the end of the message.
+    #[inline]
     pub(super) fn next(&mut self) -> Result<Option<(u32, Wire<'a>)>, Refusal> {
         if self.0.is_empty() {
             return Ok(None);
@@ -58,6 +59,7 @@ impl<'a> Fields<'a> {
         count
     }
 
+    #[inline]
     fn key(&mut self) -> Result<(u32, u8), Refusal> {
         let key = self.varint()?;
         let key = u32::try_from(key)
@@ -68,6 +70,7 @@ impl<'a> Fields<'a> {
         }
     }
 
+    #[inline]
     fn varint(&mut self) -> Result<u64, Refusal> {
         if let Some((&byte, rest)) = self.0.split_first()
             && byte < 0x80
@@ -94,12 +97,14 @@ impl<'a> Fields<'a> {
         Err(Refusal::malformed("holds a broken varint"))
     }
 
+    #[inline]
     fn array<const N: usize>(&mut self) -> Result<[u8; N], Refusal> {
         let (head, rest) = self.0.split_first_chunk().ok_or_else(cut_short)?;
         self.0 = rest;
         Ok(*head)
     }
 
+    #[inline]
     fn delimited(&mut self) -> Result<&'a [u8], Refusal> {
         let length = usize::try_from(self.varint()?).unwrap_or(usize::MAX);
         let (head, rest) = self.0.split_at_checked(length).ok_or_else(cut_short)?;
@@ -127,12 +132,14 @@ impl<'a> Fields<'a> {
 
 impl<'a> Wire<'a> {
     /// Returns text, checked to be UTF-8.
+    #[inline]
     pub(super) fn text(self, field: &str) -> Result<&'a str, Refusal> {
         let bytes = self.bytes(field)?;
         str::from_utf8(bytes).map_err(|_| Refusal::malformed(format!("{field} is not UTF-8")))
     }
 
     /// Returns the bytes of a length-delimited field.
+    #[inline]
     pub(super) fn bytes(self, field: &str) -> Result<&'a [u8], Refusal> {
         match self {
             Self::Bytes(bytes) => Ok(bytes),

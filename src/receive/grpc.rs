@@ -121,9 +121,9 @@ async fn take<I: Ingest>(
     };
     let inner = &receiver.0;
     let reading = message(body, &inner.admission);
-    let (compressed, wire) = tokio::time::timeout(inner.body_timeout, reading)
+    let (compressed, wire) = tokio::time::timeout(inner.body_timeout(), reading)
         .await
-        .map_err(|_| Failure::late(inner.body_timeout))??;
+        .map_err(|_| Failure::late(inner.body_timeout()))??;
     let compression = match (compressed, declared) {
         (false, _) => Compression::Identity,
         (true, Compression::Identity) => {

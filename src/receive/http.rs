@@ -70,7 +70,7 @@ async fn take<I: Ingest>(
         body,
         limit,
         &inner.admission,
-        inner.body_timeout,
+        inner.body_timeout(),
     )
     .await?;
     receiver

@@ -57,10 +57,11 @@ pub(super) fn inflate(
         Compression::Gzip => fill(MultiGzDecoder::new(wire), limit, permit),
         Compression::Deflate => fill(ZlibDecoder::new(wire), limit, permit),
         Compression::Zstd => {
-            let mut decoder = zstd::stream::read::Decoder::with_buffer(wire).map_err(broken)?;
+            let mut decoder =
+                zstd::stream::read::Decoder::with_buffer(wire).map_err(|error| broken(&error))?;
             decoder
                 .window_log_max(ZSTD_WINDOW_LOG_MAX)
-                .map_err(broken)?;
+                .map_err(|error| broken(&error))?;
             fill(decoder, limit, permit)
         }
     }?;
@@ -80,7 +81,7 @@ fn fill(mut reader: impl Read, limit: usize, permit: &mut Permit) -> Result<Vec<
             .by_ref()
             .take(more as u64)
             .read_to_end(&mut out)
-            .map_err(broken)?;
+            .map_err(|error| broken(&error))?;
         if out.len() > limit {
             return Err(Failure::too_large(limit));
         }
@@ -90,7 +91,7 @@ fn fill(mut reader: impl Read, limit: usize, permit: &mut Permit) -> Result<Vec<
     }
 }
 
-fn broken(error: io::Error) -> Failure {
+fn broken(error: &io::Error) -> Failure {
     Failure::undecodable(format!("body cannot be decompressed: {error}"))
 }
 
@@ -134,7 +135,9 @@ mod tests {
         out
     }
 
-    const KINDS: [(Compression, fn(&[u8]) -> Vec<u8>); 3] = [
+    type Compress = fn(&[u8]) -> Vec<u8>;
+
+    const KINDS: [(Compression, Compress); 3] = [
         (Compression::Gzip, gzip),
         (Compression::Zstd, zstd),
         (Compression::Deflate, zlib),

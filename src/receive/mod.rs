@@ -6,6 +6,7 @@
 //! "never again" for what is broken, "later" with a time for what is only too much.
 
 mod admission;
+mod engine;
 mod export;
 mod failure;
 mod grpc;
@@ -139,7 +140,13 @@ struct Inner<I> {
     admission: Admission,
     pool: Pool,
     clock: Clock,
-    body_timeout: Duration,
+    config: Config,
+}
+
+impl<I> Inner<I> {
+    fn body_timeout(&self) -> Duration {
+        Duration::from_millis(self.config.body_timeout_ms)
+    }
 }
 
 impl<I> Clone for Receiver<I> {
@@ -154,19 +161,16 @@ impl<I: Ingest> Receiver<I> {
     /// # Errors
     /// When the settings cannot work.
     pub fn new(config: Config, engine: Arc<I>) -> Result<Self, ConfigError> {
-        let Config {
-            in_flight_bytes_max,
-            body_timeout_ms,
-        } = config;
-        if in_flight_bytes_max < IN_FLIGHT_BYTES_MIN {
-            return Err(ConfigError::InFlightBytes(in_flight_bytes_max));
+        let limit = config.in_flight_bytes_max;
+        if limit < IN_FLIGHT_BYTES_MIN {
+            return Err(ConfigError::InFlightBytes(limit));
         }
         Ok(Self(Arc::new(Inner {
             engine,
-            admission: Admission::of(in_flight_bytes_max),
+            admission: Admission::of(limit),
             pool: Pool::of_all_cores(),
             clock: Clock::system(),
-            body_timeout: Duration::from_millis(body_timeout_ms),
+            config,
         })))
     }
 

@@ -97,7 +97,7 @@ async fn take<I: Ingest>(receiver: &Receiver<I>, request: Request) -> Result<Ans
         body,
         limit,
         &inner.admission,
-        inner.body_timeout,
+        inner.body_timeout(),
     )
     .await?;
     let (reports, _admitted) = inner
@@ -235,7 +235,7 @@ fn outcome(json: &[u8]) -> Result<RawOutcome, Refusal> {
         .and_then(|json| serde_json::from_slice(json).ok())
         .ok_or_else(|| (Reason::Malformed, "is not a JSON object".to_owned()))?;
     let trace_id = text(sent.trace_id, "trace_id", NAME_BYTES_MAX)?
-        .map(trace_id)
+        .map(|digits| trace_id(&digits))
         .transpose()?;
     let task_id = text(sent.task_id, "task_id", NAME_BYTES_MAX)?;
     if trace_id.is_none() && task_id.is_none() {
@@ -277,9 +277,9 @@ fn text(raw: Raw<'_>, name: &str, bytes_max: usize) -> Result<Option<String>, Re
     }
 }
 
-fn trace_id(digits: String) -> Result<TraceId, Refusal> {
+fn trace_id(digits: &str) -> Result<TraceId, Refusal> {
     let mut id = TraceId::default();
-    match hex::decode_to_slice(&digits, &mut id) {
+    match hex::decode_to_slice(digits, &mut id) {
         Ok(()) if id != TraceId::default() => Ok(id),
         Ok(()) => Err((Reason::TraceId, "trace_id is all zero".into())),
         Err(_) => Err((

@@ -40,6 +40,10 @@ pub(super) fn text(raw: Raw<'_>, field: &str) -> Result<String, Refusal> {
     let Some(raw) = raw else {
         return Ok(String::new());
     };
+    // Most texts hold no escape: what stands between the quotes is the text.
+    if let Some(plain) = quoted(raw.get()).filter(|text| !text.contains('\\')) {
+        return Ok(plain.to_owned());
+    }
     serde_json::from_str(raw.get())
         .or_else(|error| serde_json::from_str(&whole_surrogates(raw.get()).ok_or(error)?))
         .map_err(|_| Refusal::malformed(format!("{field} is not a text")))
@@ -98,10 +102,11 @@ pub(super) fn id<const N: usize>(raw: Raw<'_>) -> Id<N> {
 
 /// Returns the characters of a number or of a text without escapes: what none of the callers would take anyway.
 fn unquoted(raw: &RawValue) -> &str {
-    let text = raw.get();
-    text.strip_prefix('"')
-        .and_then(|text| text.strip_suffix('"'))
-        .unwrap_or(text)
+    quoted(raw.get()).unwrap_or(raw.get())
+}
+
+fn quoted(json: &str) -> Option<&str> {
+    json.strip_prefix('"')?.strip_suffix('"')
 }
 
 /// Reads a number to the nearest double, which serde's own reader does not always find.

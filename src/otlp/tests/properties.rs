@@ -193,7 +193,7 @@ proptest! {
         }
         let ours = traces(&body, Encoding::Protobuf);
         if let Some(theirs) = oracle::traces(&body) {
-            prop_assert_eq!(without_nan(ours.unwrap().0), without_nan(theirs));
+            prop_assert_eq!(without_nan(&ours.unwrap().0), without_nan(&theirs));
         }
     }
 
@@ -218,7 +218,7 @@ proptest! {
 }
 
 /// NaN is no equal of itself: a damaged double may have become one.
-fn without_nan(batch: RawBatch) -> String {
+fn without_nan(batch: &RawBatch) -> String {
     format!("{batch:?}")
 }
 

@@ -56,7 +56,8 @@ fn broken_wire_bytes_cost_their_span_only() {
 
 #[test]
 fn ids_must_be_of_their_length_and_not_all_zero() {
-    let cases: [(&dyn Fn(&mut Span), Reason, &str); 7] = [
+    type Change = &'static dyn Fn(&mut Span);
+    let cases: [(Change, Reason, &str); 7] = [
         (
             &|s| s.trace_id.clear(),
             Reason::TraceId,

@@ -57,7 +57,10 @@ pub(super) fn retry_after(status: &Status) -> Option<Duration> {
     let info = details.details.first()?;
     assert_eq!(info.type_url, "type.googleapis.com/google.rpc.RetryInfo");
     let Delay { seconds, nanos } = info.value.retry_delay;
-    Some(Duration::new(seconds as u64, nanos as u32))
+    Some(Duration::new(
+        seconds.cast_unsigned(),
+        nanos.cast_unsigned(),
+    ))
 }
 
 #[tokio::test]

@@ -89,7 +89,7 @@ async fn the_content_type_decides_and_an_unknown_one_is_415() {
         &[],
         &[("content-type", "text/plain")],
         &[("content-type", "application/x-www-form-urlencoded")],
-        &[("content-type", "\u{7f}".trim_start_matches('\u{7f}'))],
+        &[("content-type", "")],
     ];
     for headers in unknown {
         let answer = house.post("/v1/traces", headers, traces(1)).await;

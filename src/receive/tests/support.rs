@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::{Buf, BufMut, Bytes};
 use http::uri::PathAndQuery;
 use parking_lot::Mutex;
+use prost::encoding::WireType;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -194,7 +195,7 @@ impl House {
     }
 
     /// Waits until a condition holds: the doors run beside the test.
-    pub(super) async fn until(&self, condition: impl Fn(&Self) -> bool) {
+    pub(super) async fn until(&self, condition: impl Fn(&Self) -> bool + Send + Sync) {
         let waiting = async {
             while !condition(self) {
                 tokio::task::yield_now().await;
@@ -270,26 +271,26 @@ pub(super) fn traces(spans: u8) -> Vec<u8> {
 
 /// A request of two spans, the second of which has no trace id.
 pub(super) fn traces_with_a_bad_one() -> Vec<u8> {
-    let bad = [0x12, 0x08, 2, 2, 2, 2, 2, 2, 2, 2];
-    let bad = [&[0x12, bad.len() as u8][..], &bad].concat();
-    let scope = [&[0x12, bad.len() as u8][..], &bad].concat();
-    let resource = [&[0x0a, scope.len() as u8][..], &scope].concat();
-    [traces(1), resource].concat()
+    let span = field(2, &[2; 8]);
+    [traces(1), field(1, &field(2, &field(2, &span)))].concat()
 }
 
 /// A request of one span that is exactly this many bytes long: the rest is a field nobody knows.
 pub(super) fn traces_of(length: usize) -> Vec<u8> {
-    let mut body = traces(1);
-    // Key, length of the filler in four bytes, filler.
+    let body = traces(1);
+    // A key of one byte and a length of four.
     let filler = length - body.len() - 5;
-    body.push(0x7a);
-    let varint = [0, 7, 14, 21].map(|shift| ((filler >> shift) & 0x7f) as u8 | 0x80);
-    body.extend(varint);
-    let last = body.len() - 1;
-    body[last] &= 0x7f;
-    body.resize(body.len() + filler, 0);
+    let body = [body, field(15, &vec![0; filler])].concat();
     assert_eq!(body.len(), length);
     body
+}
+
+fn field(number: u32, bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    prost::encoding::encode_key(number, WireType::LengthDelimited, &mut out);
+    prost::encoding::encode_varint(bytes.len() as u64, &mut out);
+    out.extend_from_slice(bytes);
+    out
 }
 
 pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
