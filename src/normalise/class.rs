@@ -142,11 +142,7 @@ fn by_presence(span: &View<'_>) -> Option<Class> {
             .iter()
             .any(|content| content.place == Place::Slot(slot))
     };
-    if has(F::TopK)
-        || has(F::DataSource)
-        || content(Slot::RetrievalQuery)
-        || content(Slot::Documents)
-    {
+    if has(F::TopK) || content(Slot::RetrievalQuery) || content(Slot::Documents) {
         return Some(RETRIEVE);
     }
     let usage = [F::TokensInput, F::TokensOutput, F::TokensTotal];

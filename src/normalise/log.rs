@@ -25,6 +25,11 @@ pub(super) struct LogReader {
 }
 
 impl LogReader {
+    /// Turns to the log records of another scope.
+    pub(super) fn enter(&mut self, scope: &str) {
+        self.sheet.enter(scope);
+    }
+
     /// Reads one record into `rows`.
     pub(super) fn read(
         &mut self,

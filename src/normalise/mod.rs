@@ -4,12 +4,15 @@
 //! what it means in columns, and digests where content will not stay. What cannot be rows is counted in [`Rejected`];
 //! what is odd leaves a note in its row. Personal data is still in the rows: taking it out is the next stage's work.
 //!
-//! `dialect` says who names what how; `sheet` reads attributes by it; `span`, `event`, `log` and `metric` make rows.
+//! `dialect` says who names what how; `sheet` reads attributes by it; `span`, `event`, `log` and `metric` make rows,
+//! with `columns`, `content` and `digest`.
 
 mod class;
 mod coerce;
+mod columns;
 mod content;
 mod dialect;
+mod digest;
 mod errors;
 mod evaluation;
 mod event;
@@ -21,8 +24,8 @@ mod log;
 mod messages;
 mod metric;
 mod origin;
-mod provider;
 mod outcome;
+mod provider;
 mod readings;
 mod rows;
 mod sheet;
@@ -141,6 +144,8 @@ impl<'a> Normaliser<'a> {
     fn scope(&mut self, scope: RawScope, origin: &mut Origin) {
         origin.scope_name = scope.name.into();
         origin.scope_version = scope.version.into();
+        self.spans.enter(&origin.scope_name);
+        self.logs.enter(&origin.scope_name);
         for span in scope.spans {
             self.spans
                 .read(span, origin, &mut self.rows, &mut self.rejected);

@@ -9,6 +9,11 @@ use super::provider::{self, Named};
 use super::warnings::Warnings;
 use crate::model::{Usd, Value};
 
+/// Items kept of a list in a column.
+const LIST_ITEMS_MAX: usize = 64;
+/// Bytes kept of one of them.
+const LIST_ITEM_BYTES_MAX: usize = 1024;
+
 /// A value that was found for a field.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Found {
@@ -212,7 +217,7 @@ fn find(read: Read, value: &Value) -> Result<Found, Unread> {
         Read::Money => money(value).filter(|amount| amount.0 >= 0).map(Found::Usd),
         Read::List => match coerce::listish(value) {
             list if list.is_empty() => return Err(Unread::Absent),
-            list => Some(Found::List(list)),
+            list => Some(Found::List(bounded(list))),
         },
         Read::Word(words) => word(value, words).map(Found::Word),
         Read::HttpError => match coerce::whole(value) {
@@ -231,6 +236,15 @@ fn find(read: Read, value: &Value) -> Result<Found, Unread> {
         },
     };
     found.ok_or(Unread::Invalid)
+}
+
+/// A column's list is short; all of it stays in the attributes.
+fn bounded(mut list: Vec<String>) -> Vec<String> {
+    list.truncate(LIST_ITEMS_MAX);
+    for item in &mut list {
+        coerce::cut(item, LIST_ITEM_BYTES_MAX);
+    }
+    list
 }
 
 fn text(value: &Value) -> Result<Found, Unread> {

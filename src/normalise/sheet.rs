@@ -53,19 +53,41 @@ pub(super) enum Family {
 }
 
 /// What the attributes of one thing say.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Sheet {
     attributes: Attributes,
     readings: Readings,
     contents: Vec<Content>,
     parts: Vec<Part>,
+    /// Whose names count here.
+    known: Spoken,
     spoken: Spoken,
     families: u8,
     /// Coercions and conflicts so far.
     pub(super) warnings: Warnings,
 }
 
+impl Default for Sheet {
+    fn default() -> Self {
+        Self {
+            attributes: Attributes::new(),
+            readings: Readings::default(),
+            contents: Vec::new(),
+            parts: Vec::new(),
+            known: dialect::known_in(""),
+            spoken: Spoken::default(),
+            families: 0,
+            warnings: Warnings::default(),
+        }
+    }
+}
+
 impl Sheet {
+    /// Turns to attributes below another scope.
+    pub(super) fn enter(&mut self, scope: &str) {
+        self.known = dialect::known_in(scope);
+    }
+
     /// Reads attributes, and writes those that are not content into `out` as a JSON object.
     pub(super) fn read(&mut self, mut attributes: Attributes, out: &mut String) {
         sort(&mut attributes);
@@ -85,7 +107,7 @@ impl Sheet {
     }
 
     fn read_one(&mut self, at: usize, out: &mut String, start: usize) {
-        let rule = dialect::rule_of(&self.attributes[at].0);
+        let rule = dialect::rule_of(&self.attributes[at].0, self.known);
         if let Some(rule) = rule {
             self.spoken.add(rule.dialect);
             if self.sets_aside(rule, at) {

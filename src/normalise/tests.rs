@@ -1,5 +1,7 @@
 //! What comes out for what goes in: rows as users see them.
 
+mod captures;
+
 use proptest::prelude::*;
 
 use super::support::{

@@ -11,6 +11,7 @@ use crate::normalise::slot::Slot::{ErrorMessage, Stacktrace};
 
 pub(super) const DEFINITION: Definition = Definition {
     dialect: Dialect::General,
+    scopes: &[],
     names: NAMES,
     families: &[],
     fixup: no_class,

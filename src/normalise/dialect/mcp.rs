@@ -9,6 +9,7 @@ use crate::normalise::span::View;
 
 pub(super) const DEFINITION: Definition = Definition {
     dialect: Dialect::Mcp,
+    scopes: &[],
     names: NAMES,
     families: &[("mcp.", Mark, 0)],
     fixup: server,

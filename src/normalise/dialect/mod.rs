@@ -11,101 +11,20 @@ mod openinference;
 mod otel;
 mod otel_old;
 mod outspan;
+mod spoken;
 
 use std::sync::LazyLock;
 
 use ahash::RandomState;
 use hashbrown::HashMap;
-use parking_lot::RwLock;
 
+pub(super) use self::spoken::{Dialect, Spoken};
 use super::class::Class;
 use super::field::Meaning;
 use super::span::View;
 
 /// Ranks from here on are last resorts: they fill a gap, and their disagreement is no news.
 pub(super) const WEAK: u8 = 100;
-
-/// Who speaks; in order of precedence (semconv.md §4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub(super) enum Dialect {
-    /// Our own names.
-    Outspan,
-    /// OpenTelemetry's GenAI conventions of today.
-    Otel,
-    /// OpenTelemetry's MCP conventions.
-    Mcp,
-    /// OpenInference.
-    OpenInference,
-    /// OpenTelemetry's GenAI names of yesterday.
-    OtelOld,
-    /// Names that every instrumented program has.
-    General,
-}
-
-impl Dialect {
-    const ALL: [Self; 6] = [
-        Self::Outspan,
-        Self::Otel,
-        Self::Mcp,
-        Self::OpenInference,
-        Self::OtelOld,
-        Self::General,
-    ];
-
-    /// Returns the name in the table; `None` for what says nothing about GenAI.
-    fn label(self) -> Option<&'static str> {
-        match self {
-            Self::Outspan => Some("outspan"),
-            Self::Otel | Self::Mcp | Self::OtelOld => Some("otel"),
-            Self::OpenInference => Some("openinference"),
-            Self::General => None,
-        }
-    }
-}
-
-/// The dialects that a span speaks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Spoken(u32);
-
-impl Spoken {
-    /// Adds a dialect.
-    pub(super) fn add(&mut self, dialect: Dialect) {
-        self.0 |= 1 << dialect as u8;
-    }
-
-    /// Returns whether a dialect is among them.
-    pub(super) fn has(self, dialect: Dialect) -> bool {
-        self.0 & (1 << dialect as u8) != 0
-    }
-
-    /// Returns the names as a comma list, by precedence, at most four of them; `none` where there are none.
-    pub(super) fn label(self) -> &'static str {
-        /// Dialects named; more of them on one span say nothing, and this bounds how many lists there can be.
-        const NAMED_MAX: usize = 4;
-        static LABELS: LazyLock<RwLock<HashMap<Spoken, &'static str, RandomState>>> =
-            LazyLock::new(RwLock::default);
-        if let Some(label) = LABELS.read().get(&self) {
-            return label;
-        }
-        let mut names = Vec::new();
-        for name in Dialect::ALL
-            .into_iter()
-            .filter(|known| self.has(*known))
-            .filter_map(Dialect::label)
-        {
-            if !names.contains(&name) && names.len() < NAMED_MAX {
-                names.push(name);
-            }
-        }
-        let label = if names.is_empty() {
-            "none"
-        } else {
-            names.join(",").leak()
-        };
-        LABELS.write().entry(self).or_insert(label)
-    }
-}
 
 /// A name, its meaning and its rank among the names of that meaning.
 pub(super) type Name = (&'static str, Meaning, u8);
@@ -114,6 +33,8 @@ pub(super) type Name = (&'static str, Meaning, u8);
 pub(super) struct Definition {
     /// Whose it is.
     pub(super) dialect: Dialect,
+    /// Beginnings of the scopes in which its names count; none: everywhere. For names that others use otherwise.
+    pub(super) scopes: &'static [&'static str],
     /// Whole names.
     pub(super) names: &'static [Name],
     /// Beginnings of names; where a beginning ends in `#`, a number follows.
@@ -159,7 +80,8 @@ struct Family {
 }
 
 struct Index {
-    names: HashMap<&'static str, Rule, RandomState>,
+    /// A name may mean different things in different scopes.
+    names: HashMap<&'static str, Vec<Rule>, RandomState>,
     /// By the first byte of a name: a miss mostly ends here.
     families: Vec<Vec<Family>>,
 }
@@ -173,33 +95,12 @@ impl Index {
             names: HashMap::with_capacity_and_hasher(1024, hasher),
             families: (0..256).map(|_| Vec::new()).collect(),
         };
-        for definition in DEFINITIONS {
-            for &(name, meaning, rank) in definition.names {
-                let rule = Rule {
-                    dialect: definition.dialect,
-                    meaning,
-                    rank,
-                    beginning: 0,
-                };
-                let before = index.names.insert(name, rule);
-                debug_assert!(before.is_none(), "{name} is in two tables");
-            }
-            for &(pattern, meaning, rank) in definition.families {
-                let beginning = pattern.trim_end_matches('#');
-                let length = u8::try_from(beginning.len()).expect("beginnings are short");
-                let rule = Rule {
-                    dialect: definition.dialect,
-                    meaning,
-                    rank,
-                    beginning: length,
-                };
-                let family = Family {
-                    beginning,
-                    indexed: pattern.ends_with('#'),
-                    rule,
-                };
-                index.families[usize::from(pattern.as_bytes()[0])].push(family);
-            }
+        // What holds in a scope is asked before what holds everywhere.
+        let (anywhere, scoped): (Vec<_>, Vec<_>) = DEFINITIONS
+            .into_iter()
+            .partition(|definition| definition.scopes.is_empty());
+        for definition in scoped.into_iter().chain(anywhere) {
+            index.add(definition);
         }
         // The longest beginning says most.
         for families in &mut index.families {
@@ -207,18 +108,64 @@ impl Index {
         }
         index
     }
+
+    fn add(&mut self, definition: &Definition) {
+        let dialect = definition.dialect;
+        for &(name, meaning, rank) in definition.names {
+            let rule = Rule {
+                dialect,
+                meaning,
+                rank,
+                beginning: 0,
+            };
+            self.names.entry(name).or_default().push(rule);
+        }
+        for &(pattern, meaning, rank) in definition.families {
+            let beginning = pattern.trim_end_matches('#');
+            let length = u8::try_from(beginning.len()).expect("beginnings are short");
+            let rule = Rule {
+                dialect,
+                meaning,
+                rank,
+                beginning: length,
+            };
+            let family = Family {
+                beginning,
+                indexed: pattern.ends_with('#'),
+                rule,
+            };
+            self.families[usize::from(pattern.as_bytes()[0])].push(family);
+        }
+    }
 }
 
-/// Returns what a name means; `None` where no dialect knows it.
-pub(super) fn rule_of(name: &str) -> Option<Rule> {
-    if let Some(rule) = INDEX.names.get(name) {
+/// Returns the dialects whose names count in a scope.
+pub(super) fn known_in(scope: &str) -> Spoken {
+    let mut known = Spoken::default();
+    let counts = |definition: &&&Definition| {
+        let scopes = definition.scopes;
+        scopes.is_empty() || scopes.iter().any(|beginning| scope.starts_with(beginning))
+    };
+    DEFINITIONS
+        .iter()
+        .filter(counts)
+        .for_each(|definition| known.add(definition.dialect));
+    known
+}
+
+/// Returns what a name means to the dialects `known`; `None` where it means nothing.
+pub(super) fn rule_of(name: &str, known: Spoken) -> Option<Rule> {
+    if let Some(rules) = INDEX.names.get(name)
+        && let Some(rule) = rules.iter().find(|rule| known.has(rule.dialect))
+    {
         return Some(*rule);
     }
     let first = name.as_bytes().first()?;
     let family = INDEX.families[usize::from(*first)].iter().find(|family| {
-        name.strip_prefix(family.beginning).is_some_and(|rest| {
-            !family.indexed || rest.starts_with(|first: char| first.is_ascii_digit())
-        })
+        known.has(family.rule.dialect)
+            && name.strip_prefix(family.beginning).is_some_and(|rest| {
+                !family.indexed || rest.starts_with(|first: char| first.is_ascii_digit())
+            })
     })?;
     Some(family.rule)
 }
@@ -228,9 +175,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_name_is_in_one_table_only() {
+    fn every_name_that_counts_everywhere_is_in_one_table_only() {
         let mut names: Vec<_> = DEFINITIONS
             .iter()
+            .filter(|definition| definition.scopes.is_empty())
             .flat_map(|definition| definition.names)
             .map(|name| name.0)
             .collect();
@@ -243,28 +191,16 @@ mod tests {
 
     #[test]
     fn a_numbered_name_is_known_and_an_unknown_one_is_not() {
-        assert!(rule_of("gen_ai.prompt.0.content").is_some());
+        assert!(rule_of("gen_ai.prompt.0.content", known_in("")).is_some());
         assert!(matches!(
-            rule_of("gen_ai.prompt.weather"),
+            rule_of("gen_ai.prompt.weather", known_in("")),
             Some(Rule {
                 meaning: Meaning::Mark,
                 ..
             })
         ));
-        assert!(rule_of("gen_ai.prompt").is_some());
-        assert!(rule_of("").is_none());
-        assert!(rule_of("my.own").is_none());
-    }
-
-    #[test]
-    fn dialects_are_named_by_precedence_and_once() {
-        let mut spoken = Spoken::default();
-        assert_eq!(spoken.label(), "none");
-        spoken.add(Dialect::General);
-        assert_eq!(spoken.label(), "none");
-        spoken.add(Dialect::OpenInference);
-        spoken.add(Dialect::OtelOld);
-        spoken.add(Dialect::Otel);
-        assert_eq!(spoken.label(), "otel,openinference");
+        assert!(rule_of("gen_ai.prompt", known_in("")).is_some());
+        assert!(rule_of("", known_in("")).is_none());
+        assert!(rule_of("my.own", known_in("")).is_none());
     }
 }

@@ -13,6 +13,7 @@ use crate::normalise::span::View;
 
 pub(super) const DEFINITION: Definition = Definition {
     dialect: Dialect::Otel,
+    scopes: &[],
     names: NAMES,
     families: FAMILIES,
     fixup,

@@ -9,6 +9,7 @@ use crate::normalise::slot::Slot as S;
 
 pub(super) const DEFINITION: Definition = Definition {
     dialect: Dialect::OtelOld,
+    scopes: &[],
     names: NAMES,
     families: FAMILIES,
     fixup: no_class,

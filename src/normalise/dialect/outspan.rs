@@ -10,6 +10,7 @@ use crate::normalise::span::View;
 
 pub(super) const DEFINITION: Definition = Definition {
     dialect: Dialect::Outspan,
+    scopes: &[],
     names: NAMES,
     families: &[("outspan.", Mark, 0)],
     fixup: kind,
