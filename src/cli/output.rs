@@ -35,7 +35,9 @@ pub fn failure(error: &anyhow::Error) -> ExitCode {
         }
     }
     let all = told.join(": ");
-    let (message, hint) = all.split_once("\nhint: ").map_or((all.as_str(), None), |(m, h)| (m, Some(h)));
+    let (message, hint) = all
+        .split_once("\nhint: ")
+        .map_or((all.as_str(), None), |(m, h)| (m, Some(h)));
     note(format_args!("error: {}", message.replace('\n', " ")));
     if let Some(hint) = hint {
         note(format_args!("hint: {hint}"));

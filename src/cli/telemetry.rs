@@ -6,8 +6,10 @@ use anyhow::anyhow;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 /// Buckets of every `..._seconds` histogram: from a tenth of a millisecond to ten seconds.
-const SECONDS: [f64; 16] =
-    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+const SECONDS: [f64; 16] = [
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+    5.0, 10.0,
+];
 
 /// The recorder is the process's: a second server in one process shares it.
 static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
@@ -27,7 +29,10 @@ pub fn metrics() -> anyhow::Result<Arc<dyn Fn() -> String + Send + Sync>> {
             Err(_) => {}
         }
     }
-    let handle = RECORDER.get().ok_or_else(|| anyhow!("no metrics recorder"))?.clone();
+    let handle = RECORDER
+        .get()
+        .ok_or_else(|| anyhow!("no metrics recorder"))?
+        .clone();
     Ok(Arc::new(move || handle.render()))
 }
 
@@ -35,7 +40,11 @@ pub fn metrics() -> anyhow::Result<Arc<dyn Fn() -> String + Send + Sync>> {
 pub fn logs() {
     use tracing_subscriber::{EnvFilter, fmt};
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let started = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).try_init();
+    let started = fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .try_init();
     drop(started);
 }
 
@@ -44,7 +53,9 @@ pub fn allocated_bytes() -> usize {
     #[cfg(not(target_env = "msvc"))]
     {
         let advanced = tikv_jemalloc_ctl::epoch::advance();
-        return advanced.and_then(|_| tikv_jemalloc_ctl::stats::allocated::read()).unwrap_or(0);
+        return advanced
+            .and_then(|_| tikv_jemalloc_ctl::stats::allocated::read())
+            .unwrap_or(0);
     }
     #[cfg(target_env = "msvc")]
     0

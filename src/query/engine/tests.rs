@@ -1,3 +1,5 @@
+//! Queries end in time, within their memory, and leave others alone.
+
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;

@@ -1,3 +1,5 @@
+//! Each format says exactly what the columns hold.
+
 use std::collections::HashMap;
 use std::io::Cursor;
 use std::sync::Arc;

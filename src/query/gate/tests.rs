@@ -1,3 +1,5 @@
+//! One reading statement passes the gate, and nothing else.
+
 use super::*;
 
 fn tables() -> Vec<String> {

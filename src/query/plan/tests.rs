@@ -1,3 +1,5 @@
+//! Plans that do more than read are refused.
+
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{Field, Schema};

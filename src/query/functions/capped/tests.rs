@@ -1,3 +1,5 @@
+//! Functions that grow their input stop at the cap.
+
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::registry::FunctionRegistry;
 use datafusion::prelude::SessionContext;
