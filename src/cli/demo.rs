@@ -14,7 +14,7 @@ use super::{output, sql, target};
 
 /// Replay sample agents into a fresh server and show first answers; keeps serving until stopped.
 #[derive(Args, Debug)]
-pub struct Flags {
+pub(super) struct Flags {
     /// Exit after the answers
     #[arg(long)]
     once: bool,
@@ -65,7 +65,7 @@ const QUESTIONS: [(&str, &str); 5] = [
 ///
 /// # Errors
 /// Where the server cannot start or does not take the sample.
-pub async fn run(flags: Flags) -> anyhow::Result<()> {
+pub(super) async fn run(flags: Flags) -> anyhow::Result<()> {
     let dir = tempfile::tempdir().context("there is no room for a fresh store")?;
     let free = ["grpc", "otlp", "http", "pg", "flight"].map(|door| (door, "127.0.0.1:0"));
     let listen: serde_json::Map<String, Value> = free

@@ -17,7 +17,7 @@ use super::{output, target};
 
 /// Import OTLP files and outcome reports; what is there already counts once, so a file may be imported again.
 #[derive(Args, Debug)]
-pub struct Flags {
+pub(super) struct Flags {
     /// OTLP: one request (.pb), requests each preceded by a varint length (.pb too), or OTLP JSON, one request a line
     /// (.json, .jsonl); outcome reports, one a line (.jsonl). Each also .gz or .zst
     #[arg(required = true, value_name = "FILE")]
@@ -40,7 +40,7 @@ const REQUEST_BYTES_MAX: u64 = 20 << 20;
 ///
 /// # Errors
 /// Where a file cannot be read, or the server does not take a request.
-pub async fn run(flags: Flags) -> anyhow::Result<()> {
+pub(super) async fn run(flags: Flags) -> anyhow::Result<()> {
     if flags.tenant.is_some() {
         bail!(
             "--tenant is not built yet: it comes with API keys\nhint: set the resource attribute outspan.tenant.id in the data"

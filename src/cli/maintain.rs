@@ -9,7 +9,7 @@ use super::output;
 
 /// Do by hand the upkeep that the server does by itself.
 #[derive(Args, Debug)]
-pub struct Flags {
+pub(super) struct Flags {
     #[command(subcommand)]
     what: What,
 }
@@ -28,7 +28,7 @@ enum What {
 ///
 /// # Errors
 /// Where a server holds the directory, or the store fails.
-pub async fn run(flags: Flags) -> anyhow::Result<()> {
+pub(super) async fn run(flags: Flags) -> anyhow::Result<()> {
     let What::Compact { data } = flags.what;
     let said = data
         .map(|data| serde_json::json!({ "data": data }))

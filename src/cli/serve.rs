@@ -18,7 +18,7 @@ use super::output;
 
 /// Run the server: OTLP in, tables out, SQL on top.
 #[derive(Args, Clone, Debug, Default)]
-pub struct Flags {
+pub(super) struct Flags {
     /// Directory or URL of the tables (s3://, gs://, az://, file://) [default: ./outspan-data]
     #[arg(long, value_name = "DIR_OR_URL")]
     pub data: Option<String>,
@@ -68,7 +68,7 @@ impl Flags {
     ///
     /// # Errors
     /// See [`Settings::read`].
-    pub fn settings(&self) -> anyhow::Result<Settings> {
+    pub(super) fn settings(&self) -> anyhow::Result<Settings> {
         let doors = [
             ("grpc", &self.listen_grpc),
             ("otlp", &self.listen_otlp),
@@ -223,7 +223,7 @@ async fn bind(door: &str, address: std::net::SocketAddr) -> anyhow::Result<TcpLi
 ///
 /// # Errors
 /// Where the server cannot start, or something of it failed.
-pub async fn run(flags: Flags) -> anyhow::Result<()> {
+pub(super) async fn run(flags: Flags) -> anyhow::Result<()> {
     super::telemetry::logs();
     if !flags.prices.is_empty() {
         anyhow::bail!(

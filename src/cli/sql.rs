@@ -14,7 +14,7 @@ use super::{output, target};
 
 /// Run one query.
 #[derive(Args, Debug)]
-pub struct Flags {
+pub(super) struct Flags {
     /// The query
     #[arg(
         value_name = "SQL",
@@ -53,7 +53,7 @@ enum Shape {
 ///
 /// # Errors
 /// What is wrong with the query, or that nobody can be asked.
-pub async fn run(flags: Flags) -> anyhow::Result<()> {
+pub(super) async fn run(flags: Flags) -> anyhow::Result<()> {
     let sql = match (&flags.sql, &flags.file) {
         (Some(sql), _) => sql.clone(),
         (None, Some(file)) => read(file)?,
@@ -95,7 +95,7 @@ fn read(file: &std::path::Path) -> anyhow::Result<String> {
 }
 
 /// Returns an Arrow stream as aligned columns.
-pub fn table(stream: &[u8]) -> anyhow::Result<String> {
+pub(super) fn table(stream: &[u8]) -> anyhow::Result<String> {
     let reader = StreamReader::try_new(stream, None)?;
     let schema = reader.schema();
     let rows = reader.collect::<Result<Vec<_>, _>>()?;

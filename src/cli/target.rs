@@ -29,7 +29,7 @@ const RETRIES: usize = 20;
 /// Where to look.
 #[derive(Args, Clone, Debug, Default)]
 #[group(id = "target")]
-pub struct Flags {
+pub(super) struct Flags {
     /// A running server [default: the one that holds ./outspan-data, else http://127.0.0.1:7317]
     #[arg(long, value_name = "URL", conflicts_with = "data")]
     pub server: Option<String>,
@@ -40,7 +40,7 @@ pub struct Flags {
 
 /// A server that can be asked, ours or another.
 #[derive(Debug)]
-pub struct Target {
+pub(super) struct Target {
     client: reqwest::Client,
     base: String,
     /// The server that we run for this command.
@@ -57,7 +57,7 @@ impl Flags {
     ///
     /// # Errors
     /// Where there is neither; the hint says how to get one.
-    pub async fn open(&self, make: bool) -> anyhow::Result<Target> {
+    pub(super) async fn open(&self, make: bool) -> anyhow::Result<Target> {
         let client = reqwest::Client::builder()
             .timeout(Duration::from_secs(300))
             .build()?;
@@ -87,7 +87,8 @@ impl Flags {
             });
         }
         let there = data.contains("://") || Path::new(data).is_dir();
-        if !there && !(make && self.data.is_some()) {
+        let may_make = make && self.data.is_some();
+        if !there && !may_make {
             bail!(
                 "there is no server at {SERVER} and no directory {data}\nhint: start one with `outspan serve`, or name one with --server or --data"
             );
@@ -136,7 +137,7 @@ impl Target {
     ///
     /// # Errors
     /// What the server says is wrong with the query, or that it cannot be reached.
-    pub async fn sql(&self, sql: &str, accept: &str) -> anyhow::Result<reqwest::Response> {
+    pub(super) async fn sql(&self, sql: &str, accept: &str) -> anyhow::Result<reqwest::Response> {
         let body = Bytes::from(serde_json::to_vec(&serde_json::json!({ "sql": sql }))?);
         self.post("/api/v1/sql", "application/json", accept, body)
             .await
@@ -146,7 +147,7 @@ impl Target {
     ///
     /// # Errors
     /// What the server says, or that it cannot be reached.
-    pub async fn post(
+    pub(super) async fn post(
         &self,
         path: &str,
         media: &str,
@@ -202,7 +203,7 @@ impl Target {
     ///
     /// # Errors
     /// Where the tables cannot be written; the rows are in the log then.
-    pub async fn finish(self) -> anyhow::Result<()> {
+    pub(super) async fn finish(self) -> anyhow::Result<()> {
         match self.own {
             Some(server) => server.stop().await,
             None => Ok(()),

@@ -18,7 +18,7 @@ static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
 ///
 /// # Errors
 /// Where another recorder is installed.
-pub fn metrics() -> anyhow::Result<Arc<dyn Fn() -> String + Send + Sync>> {
+pub(super) fn metrics() -> anyhow::Result<Arc<dyn Fn() -> String + Send + Sync>> {
     if RECORDER.get().is_none() {
         let recorder = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
@@ -37,7 +37,7 @@ pub fn metrics() -> anyhow::Result<Arc<dyn Fn() -> String + Send + Sync>> {
 }
 
 /// Starts logging to standard error; `RUST_LOG` sets the level, `info` where it says nothing.
-pub fn logs() {
+pub(super) fn logs() {
     use tracing_subscriber::{EnvFilter, fmt};
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let started = fmt()
@@ -49,11 +49,11 @@ pub fn logs() {
 }
 
 /// Returns the bytes that the process has allocated; 0 where the allocator cannot say.
-pub fn allocated_bytes() -> usize {
+pub(super) fn allocated_bytes() -> usize {
     #[cfg(not(target_env = "msvc"))]
     {
         let advanced = tikv_jemalloc_ctl::epoch::advance();
-        return advanced
+        advanced
             .and_then(|_| tikv_jemalloc_ctl::stats::allocated::read())
             .unwrap_or(0);
     }

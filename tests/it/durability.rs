@@ -16,9 +16,8 @@ const SENDERS: u64 = 8;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_acknowledged_span_is_lost_or_doubled_by_kills_at_random_moments() {
-    let rounds = std::env::var("OUTSPAN_KILL_ROUNDS")
-        .ok()
-        .and_then(|rounds| rounds.parse().ok())
+    let rounds = std::env::var_os("OUTSPAN_KILL_ROUNDS")
+        .and_then(|rounds| rounds.to_str()?.parse().ok())
         .unwrap_or(10);
     let (_room, dir) = scratch();
     let acknowledged: Arc<Mutex<BTreeSet<String>>> = Arc::default();
@@ -28,7 +27,8 @@ async fn no_acknowledged_span_is_lost_or_doubled_by_kills_at_random_moments() {
     for round in 1..=rounds {
         node = load_and_kill(node, &acknowledged, &next).await;
         node.start_again();
-        check(&node, &acknowledged.lock().clone(), round).await;
+        let all = acknowledged.lock().clone();
+        check(&node, &all, round).await;
     }
     println!(
         "{rounds} kills, {} acknowledged spans, none lost, none doubled",

@@ -12,11 +12,11 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
 use serde_json::Value;
 
-pub const PROTOBUF: &str = "application/x-protobuf";
-pub const JSON: &str = "application/json";
+pub(crate) const PROTOBUF: &str = "application/x-protobuf";
+pub(crate) const JSON: &str = "application/json";
 
 /// A running server; killed when dropped.
-pub struct Node {
+pub(crate) struct Node {
     child: Child,
     client: reqwest::Client,
     at: BTreeMap<String, String>,
@@ -34,12 +34,12 @@ struct Start {
 
 impl Node {
     /// Starts a server on a directory and waits until its doors are open.
-    pub fn start(dir: &Path) -> Self {
+    pub(crate) fn start(dir: &Path) -> Self {
         Self::start_with(dir, &[])
     }
 
     /// Starts a server with words in its environment.
-    pub fn start_with(dir: &Path, environment: &[(&'static str, &str)]) -> Self {
+    pub(crate) fn start_with(dir: &Path, environment: &[(&'static str, &str)]) -> Self {
         let environment = environment
             .iter()
             .map(|(name, value)| (*name, (*value).to_owned()))
@@ -54,7 +54,7 @@ impl Node {
     }
 
     /// Starts a server on a store elsewhere, with a configuration file.
-    pub fn start_on(data: &str, beside: &Path, config: &Path) -> Self {
+    pub(crate) fn start_on(data: &str, beside: &Path, config: &Path) -> Self {
         let (data, beside, config) = (data.to_owned(), beside.to_owned(), Some(config.to_owned()));
         Self::started(Start {
             data,
@@ -77,13 +77,13 @@ impl Node {
     }
 
     /// Kills the server as `kill -9` does.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// Starts it again on the same directory.
-    pub fn start_again(&mut self) {
+    pub(crate) fn start_again(&mut self) {
         let (child, at) = self
             .start
             .spawn()
@@ -92,7 +92,7 @@ impl Node {
     }
 
     /// Asks it to stop as an init system does, and returns its exit code.
-    pub fn terminate(&mut self) -> Option<i32> {
+    pub(crate) fn terminate(&mut self) -> Option<i32> {
         let id = self.child.id().to_string();
         assert!(
             Command::new("kill")
@@ -105,20 +105,20 @@ impl Node {
     }
 
     /// Returns the id of its process.
-    pub fn process(&self) -> u32 {
+    pub(crate) fn process(&self) -> u32 {
         self.child.id()
     }
 
-    pub fn url(&self, door: &str) -> String {
+    pub(crate) fn url(&self, door: &str) -> String {
         format!("http://{}", self.at[door])
     }
 
-    pub fn address(&self, door: &str) -> &str {
+    pub(crate) fn address(&self, door: &str) -> &str {
         &self.at[door]
     }
 
     /// Posts a body to the OTLP door.
-    pub async fn post(
+    pub(crate) async fn post(
         &self,
         path: &str,
         media: &str,
@@ -134,7 +134,7 @@ impl Node {
     }
 
     /// Sends spans; returns whether they were acknowledged.
-    pub async fn send(&self, request: &ExportTraceServiceRequest) -> bool {
+    pub(crate) async fn send(&self, request: &ExportTraceServiceRequest) -> bool {
         let sent = self
             .post("/v1/traces", PROTOBUF, request.encode_to_vec())
             .await;
@@ -142,7 +142,7 @@ impl Node {
     }
 
     /// Asks a query; returns the status and the body.
-    pub async fn ask(&self, sql: &str) -> (u16, Value) {
+    pub(crate) async fn ask(&self, sql: &str) -> (u16, Value) {
         let url = format!("{}/api/v1/sql", self.url("http"));
         let answer = self
             .client
@@ -161,21 +161,21 @@ impl Node {
     }
 
     /// Returns the rows of an answer.
-    pub async fn rows(&self, sql: &str) -> Vec<Vec<Value>> {
+    pub(crate) async fn rows(&self, sql: &str) -> Vec<Vec<Value>> {
         let (status, body) = self.ask(sql).await;
         assert_eq!(status, 200, "{sql}: {body}");
         serde_json::from_value(body["rows"].clone()).unwrap()
     }
 
     /// Returns the one number that is the answer.
-    pub async fn number(&self, sql: &str) -> i64 {
+    pub(crate) async fn number(&self, sql: &str) -> i64 {
         let rows = self.rows(sql).await;
         rows[0][0]
             .as_i64()
             .unwrap_or_else(|| panic!("{sql} gave {rows:?}"))
     }
 
-    pub async fn text(&self, door: &str, path: &str) -> String {
+    pub(crate) async fn text(&self, door: &str, path: &str) -> String {
         self.client
             .get(format!("{}{path}", self.url(door)))
             .send()
@@ -195,7 +195,7 @@ impl Drop for Node {
 }
 
 /// Returns the program under test.
-pub fn outspan() -> Command {
+pub(crate) fn outspan() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_outspan"));
     command
         .env_remove("RUST_LOG")
@@ -250,7 +250,7 @@ impl Start {
 
 /// Returns a path below the shared data; where it is absent the test that asks is skipped, visibly, and where it must be
 /// there (in CI), fails.
-pub fn shared(relative: &str) -> Option<PathBuf> {
+pub(crate) fn shared(relative: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../shared")
         .join(relative);
@@ -267,7 +267,7 @@ pub fn shared(relative: &str) -> Option<PathBuf> {
 }
 
 /// Returns one span.
-pub fn span(trace: u128, id: u64, name: &str) -> Span {
+pub(crate) fn span(trace: u128, id: u64, name: &str) -> Span {
     const START: u64 = 1_760_000_000_000_000_000;
     Span {
         trace_id: trace.to_be_bytes().to_vec(),
@@ -281,7 +281,7 @@ pub fn span(trace: u128, id: u64, name: &str) -> Span {
 }
 
 /// Returns a text attribute.
-pub fn text(key: &str, value: &str) -> KeyValue {
+pub(crate) fn text(key: &str, value: &str) -> KeyValue {
     let value = AnyValue {
         value: Some(any_value::Value::StringValue(value.to_owned())),
     };
@@ -293,7 +293,7 @@ pub fn text(key: &str, value: &str) -> KeyValue {
 }
 
 /// Returns a request that holds spans of one service.
-pub fn request(spans: Vec<Span>) -> ExportTraceServiceRequest {
+pub(crate) fn request(spans: Vec<Span>) -> ExportTraceServiceRequest {
     let resource = Resource {
         attributes: vec![text("service.name", "test-agent")],
         ..Resource::default()
@@ -313,7 +313,7 @@ pub fn request(spans: Vec<Span>) -> ExportTraceServiceRequest {
 }
 
 /// Returns a directory of its own for a server, and what removes it.
-pub fn scratch() -> (tempfile::TempDir, PathBuf) {
+pub(crate) fn scratch() -> (tempfile::TempDir, PathBuf) {
     let room = tempfile::tempdir().unwrap();
     let dir = room.path().join("data");
     (room, dir)
