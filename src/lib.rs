@@ -4,6 +4,17 @@
 //! tables on the user's object storage and answers SQL. The modules stand in the order in which data meets them;
 //! imports go down the floors only (see `ARCHITECTURE.md`, held by `tests/it/architecture.rs`).
 
+#![cfg_attr(
+    test,
+    expect(
+        clippy::too_many_lines,
+        clippy::excessive_nesting,
+        clippy::clone_on_ref_ptr,
+        clippy::type_complexity,
+        reason = "a test tells one story from its first line to its last"
+    )
+)]
+
 pub mod receive;
 
 pub mod otlp;

@@ -49,14 +49,16 @@ pub(super) fn logs() {
 }
 
 /// Returns the bytes that the process has allocated; 0 where the allocator cannot say.
+#[cfg(not(target_env = "msvc"))]
 pub(super) fn allocated_bytes() -> usize {
-    #[cfg(not(target_env = "msvc"))]
-    {
-        let advanced = tikv_jemalloc_ctl::epoch::advance();
-        advanced
-            .and_then(|_| tikv_jemalloc_ctl::stats::allocated::read())
-            .unwrap_or(0);
-    }
-    #[cfg(target_env = "msvc")]
+    let advanced = tikv_jemalloc_ctl::epoch::advance();
+    advanced
+        .and_then(|_| tikv_jemalloc_ctl::stats::allocated::read())
+        .unwrap_or(0)
+}
+
+/// Returns 0: this allocator cannot say how much it gave away.
+#[cfg(target_env = "msvc")]
+pub(super) fn allocated_bytes() -> usize {
     0
 }

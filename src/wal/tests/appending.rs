@@ -224,7 +224,7 @@ fn a_segment_is_filled_to_the_byte_and_not_beyond() {
             expected
                 .iter()
                 .map(|first| disk.bytes(&path(*first)).len() as u64)
-                .sum()
+                .sum::<u64>()
         );
     }
 }
