@@ -140,7 +140,7 @@ impl Bench {
     /// A new server on a new folder.
     fn server(&self, name: &str) -> Result<(Server, PathBuf)> {
         eprintln!("{name} ...");
-        let data = self.folder.join(name);
+        let data = self.folder.join("store");
         Ok((Server::start(&self.options.binary, &data)?, data))
     }
 

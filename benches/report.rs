@@ -123,7 +123,7 @@ pub(crate) fn millis(time: Duration) -> f64 {
 /// Writes a number with three digits that count, and commas between thousands.
 fn number(value: f64) -> String {
     let digits = match value.abs() {
-        size if size >= 100.0 => 0,
+        size if size >= 100.0 || size == 0.0 => 0,
         size if size >= 10.0 => 1,
         size if size >= 1.0 => 2,
         _ => 3,

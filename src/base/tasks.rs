@@ -27,11 +27,14 @@ impl Stop {
     }
 }
 
+/// A task's name, and what waits for its end.
+type Running = (String, JoinHandle<()>);
+
 /// Owns the background tasks of one server.
 #[derive(Clone, Debug)]
 pub struct Tasks {
     stop: Arc<watch::Sender<bool>>,
-    running: Arc<Mutex<Vec<(String, JoinHandle<()>)>>>,
+    running: Arc<Mutex<Vec<Running>>>,
 }
 
 impl Default for Tasks {

@@ -35,7 +35,11 @@ struct Chunk {
 impl Chunk {
     fn new(rows: RecordBatch, last: u64) -> Self {
         let bytes = rows.get_array_memory_size();
-        Self { rows: Arc::new(rows), last, bytes }
+        Self {
+            rows: Arc::new(rows),
+            last,
+            bytes,
+        }
     }
 }
 
@@ -52,14 +56,16 @@ impl Buffer {
 
     /// Takes rows out that a better version has replaced.
     pub fn remove(&mut self, table: Table, dead: &Dead) {
-        let (Some(first), Some(last)) =
-            (dead.iter().map(|(_, at)| *at).min(), dead.iter().map(|(_, at)| *at).max())
-        else {
+        let (Some(first), Some(last)) = (
+            dead.iter().map(|(_, at)| *at).min(),
+            dead.iter().map(|(_, at)| *at).max(),
+        ) else {
             return;
         };
         let chunks = &mut self.tables[table.index()];
         // Chunks stand in the order of the log: those that end before the first dead row are left alone.
-        let from = chunks.partition_point(|chunk| i64::try_from(chunk.last).unwrap_or(i64::MAX) < first);
+        let from =
+            chunks.partition_point(|chunk| i64::try_from(chunk.last).unwrap_or(i64::MAX) < first);
         for chunk in &mut chunks[from..] {
             let (was, rows) = (chunk.bytes, without(table, &chunk.rows, dead));
             let Some(rows) = rows else { continue };
@@ -75,14 +81,20 @@ impl Buffer {
 
     /// Returns the rows of a table, in the order of the log.
     pub fn rows(&self, table: Table) -> Vec<Arc<RecordBatch>> {
-        self.tables[table.index()].iter().map(|chunk| Arc::clone(&chunk.rows)).collect()
+        self.tables[table.index()]
+            .iter()
+            .map(|chunk| Arc::clone(&chunk.rows))
+            .collect()
     }
 
     /// Returns the rows of a table that came with `sequence` or before, in the order of the log.
     pub fn rows_up_to(&self, table: Table, sequence: u64) -> Vec<RecordBatch> {
         let chunks = &self.tables[table.index()];
         let whole = chunks.partition_point(|chunk| chunk.last <= sequence);
-        let mut rows: Vec<_> = chunks[..whole].iter().map(|chunk| chunk.rows.as_ref().clone()).collect();
+        let mut rows: Vec<_> = chunks[..whole]
+            .iter()
+            .map(|chunk| chunk.rows.as_ref().clone())
+            .collect();
         // Later rows may have been put together with these.
         if let Some(next) = chunks.get(whole) {
             let early = up_to(&next.rows, sequence);
@@ -112,7 +124,11 @@ impl Buffer {
 
     /// Returns how many rows there are in all tables.
     pub fn num_rows(&self) -> usize {
-        self.tables.iter().flatten().map(|chunk| chunk.rows.num_rows()).sum()
+        self.tables
+            .iter()
+            .flatten()
+            .map(|chunk| chunk.rows.num_rows())
+            .sum()
     }
 
     fn count(&mut self) {
@@ -122,14 +138,21 @@ impl Buffer {
     /// Puts the small chunks at the end together once there are enough of them.
     fn merge(&mut self, table: Table) {
         let chunks = &mut self.tables[table.index()];
-        let small = chunks.iter().rev().take_while(|chunk| chunk.rows.num_rows() < MERGED_ROWS).count();
+        let small = chunks
+            .iter()
+            .rev()
+            .take_while(|chunk| chunk.rows.num_rows() < MERGED_ROWS)
+            .count();
         if small < MERGE_CHUNKS {
             return;
         }
         let tail = chunks.split_off(chunks.len() - small);
         let last = tail[tail.len() - 1].last;
-        let rows = concat_batches(&table.schema(), tail.iter().map(|chunk| chunk.rows.as_ref()))
-            .expect("all chunks of a table have its schema");
+        let rows = concat_batches(
+            &table.schema(),
+            tail.iter().map(|chunk| chunk.rows.as_ref()),
+        )
+        .expect("all chunks of a table have its schema");
         chunks.push(Chunk::new(rows, last));
         self.count();
     }
@@ -138,7 +161,9 @@ impl Buffer {
 /// Returns the rows with their sequence number written in.
 fn stamped(rows: &RecordBatch, sequence: u64) -> RecordBatch {
     let schema = rows.schema();
-    let at = schema.index_of(SEQUENCE_COLUMN).expect("every table has the column");
+    let at = schema
+        .index_of(SEQUENCE_COLUMN)
+        .expect("every table has the column");
     let sequence = i64::try_from(sequence).unwrap_or(i64::MAX);
     let mut columns = rows.columns().to_vec();
     columns[at] = Arc::new(Int64Array::from_value(sequence, rows.num_rows()));
@@ -159,14 +184,22 @@ fn without(table: Table, rows: &RecordBatch, dead: &Dead) -> Option<RecordBatch>
 /// Returns the rows that came after `sequence`; `None` where all did.
 fn after(rows: &RecordBatch, sequence: u64) -> Option<RecordBatch> {
     let sequence = i64::try_from(sequence).unwrap_or(i64::MAX);
-    let keep: BooleanArray = sequences(rows).values().iter().map(|at| Some(*at > sequence)).collect();
+    let keep: BooleanArray = sequences(rows)
+        .values()
+        .iter()
+        .map(|at| Some(*at > sequence))
+        .collect();
     (keep.true_count() < rows.num_rows()).then(|| filtered(rows, &keep))
 }
 
 /// Returns the rows that came with `sequence` or before.
 fn up_to(rows: &RecordBatch, sequence: u64) -> RecordBatch {
     let sequence = i64::try_from(sequence).unwrap_or(i64::MAX);
-    let keep = sequences(rows).values().iter().map(|at| Some(*at <= sequence)).collect();
+    let keep = sequences(rows)
+        .values()
+        .iter()
+        .map(|at| Some(*at <= sequence))
+        .collect();
     filtered(rows, &keep)
 }
 
@@ -187,7 +220,11 @@ mod tests {
     fn spans(ids: impl IntoIterator<Item = u8>) -> RecordBatch {
         let rows: Vec<_> = ids
             .into_iter()
-            .map(|id| SpanRow { trace_id: Hex([1; 16]), span_id: Hex([id; 8]), ..SpanRow::default() })
+            .map(|id| SpanRow {
+                trace_id: Hex([1; 16]),
+                span_id: Hex([id; 8]),
+                ..SpanRow::default()
+            })
             .collect();
         let mut batch = Batch::default();
         batch.set_rows(Table::Spans, &rows);
@@ -199,7 +236,8 @@ mod tests {
         let batches = buffer.rows(Table::Spans);
         let pairs = batches.iter().flat_map(|rows| {
             let ids = rows["span_id"].as_string::<i32>();
-            (0..rows.num_rows()).map(|row| (ids.value(row)[..2].to_owned(), sequences(rows).value(row)))
+            (0..rows.num_rows())
+                .map(|row| (ids.value(row)[..2].to_owned(), sequences(rows).value(row)))
         });
         pairs.collect()
     }
@@ -230,7 +268,11 @@ mod tests {
     fn a_release_takes_what_the_table_holds_even_out_of_a_merged_batch() {
         let mut buffer = Buffer::default();
         for sequence in 1..=40 {
-            buffer.insert(Table::Spans, &spans([u8::try_from(sequence).unwrap()]), sequence);
+            buffer.insert(
+                Table::Spans,
+                &spans([u8::try_from(sequence).unwrap()]),
+                sequence,
+            );
         }
         buffer.release(Table::Spans, 10);
         assert_eq!(found(&buffer).first(), Some(&pair(11, 11)));

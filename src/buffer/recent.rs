@@ -43,7 +43,11 @@ const GENERATIONS_MIN: usize = 3;
 impl Recent {
     /// Makes an empty set that holds about `capacity` keys of stored rows, and all of buffered ones.
     pub fn new(capacity: usize) -> Self {
-        Self { keys: HashMap::new(), generations: VecDeque::from([(0, Vec::new())]), capacity }
+        Self {
+            keys: HashMap::new(),
+            generations: VecDeque::from([(0, Vec::new())]),
+            capacity,
+        }
     }
 
     /// Returns whether something is known of `key`.
@@ -62,7 +66,9 @@ impl Recent {
     pub fn rule(&mut self, key: Key, version: Version, sequence: i64) -> Ruling {
         let ruling = match self.keys.get(&key) {
             None => Ruling::New,
-            Some((known, _)) if version.replaces(&known.version) => Ruling::Replaces(known.sequence),
+            Some((known, _)) if version.replaces(&known.version) => {
+                Ruling::Replaces(known.sequence)
+            }
             Some(_) => return Ruling::Repeats,
         };
         self.put(key, Known { version, sequence });
@@ -71,15 +77,25 @@ impl Recent {
 
     /// Ends a generation: its rows are in the table now. Forgets the oldest ones that are over capacity.
     pub fn turn(&mut self) {
-        if self.generations.back().is_some_and(|(_, keys)| keys.is_empty()) {
+        if self
+            .generations
+            .back()
+            .is_some_and(|(_, keys)| keys.is_empty())
+        {
             return;
         }
         let next = self.newest() + 1;
         self.generations.push_back((next, Vec::new()));
         while self.keys.len() > self.capacity && self.generations.len() > GENERATIONS_MIN {
-            let Some((number, keys)) = self.generations.pop_front() else { return };
+            let Some((number, keys)) = self.generations.pop_front() else {
+                return;
+            };
             for key in keys {
-                if self.keys.get(&key).is_some_and(|(_, generation)| *generation == number) {
+                if self
+                    .keys
+                    .get(&key)
+                    .is_some_and(|(_, generation)| *generation == number)
+                {
                     self.keys.remove(&key);
                 }
             }
@@ -115,7 +131,11 @@ mod tests {
     use crate::model::{Batch, Hex, SpanRow, Table, keys, versions};
 
     fn row(id: u8, end: i64) -> (Key, Version) {
-        let row = SpanRow { span_id: Hex([id; 8]), duration_ns: end, ..SpanRow::default() };
+        let row = SpanRow {
+            span_id: Hex([id; 8]),
+            duration_ns: end,
+            ..SpanRow::default()
+        };
         let mut batch = Batch::default();
         batch.set_rows(Table::Spans, &[row]);
         let rows = batch.table(Table::Spans).unwrap();
@@ -137,7 +157,13 @@ mod tests {
         let mut recent = Recent::new(10);
         let ((key, short), (_, long)) = (row(1, 10), row(1, 20));
         recent.rule(key, long, 5);
-        recent.learn(key, Known { version: short, sequence: 1 });
+        recent.learn(
+            key,
+            Known {
+                version: short,
+                sequence: 1,
+            },
+        );
         assert_eq!(recent.rule(key, long, 6), Ruling::Repeats);
     }
 
@@ -149,7 +175,10 @@ mod tests {
             recent.rule(key, version, i64::from(id));
             recent.turn();
         }
-        assert!(!recent.contains(&row(1, 1).0), "the oldest generation is gone");
+        assert!(
+            !recent.contains(&row(1, 1).0),
+            "the oldest generation is gone"
+        );
         assert!(recent.contains(&row(6, 1).0) && recent.contains(&row(5, 1).0));
         assert!(recent.len() <= GENERATIONS_MIN);
     }

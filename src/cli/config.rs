@@ -20,8 +20,14 @@ pub struct Settings {
     pub data: String,
     /// Directory of the log, where `data` is not on a local disk.
     pub wal: Option<PathBuf>,
+    /// The secret behind all keyed hashes, where nodes share a store (`OUTSPAN_SECRET_KEY`); never shown.
+    #[serde(skip_serializing)]
+    pub secret_key: Option<String>,
     /// Options of the object store, as `object_store` names them; secrets among them are never shown.
-    #[serde(skip_serializing_if = "HashMap::is_empty", serialize_with = "names_only")]
+    #[serde(
+        skip_serializing_if = "HashMap::is_empty",
+        serialize_with = "names_only"
+    )]
     pub store: HashMap<String, String>,
     /// All memory that the server may use, in MiB.
     pub memory_mib: usize,
@@ -60,7 +66,13 @@ pub struct Listen {
 impl Default for Listen {
     fn default() -> Self {
         let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        Self { grpc: local(4317), otlp: local(4318), http: local(7317), pg: local(5433), flight: local(7318) }
+        Self {
+            grpc: local(4317),
+            otlp: local(4318),
+            http: local(7317),
+            pg: local(5433),
+            flight: local(7318),
+        }
     }
 }
 
@@ -69,6 +81,7 @@ impl Default for Settings {
         Self {
             data: "./outspan-data".to_owned(),
             wal: None,
+            secret_key: None,
             store: HashMap::new(),
             memory_mib: 1024,
             wal_mib_max: 8192,
@@ -93,12 +106,20 @@ impl Settings {
     /// Where the named file is missing, or a setting is unknown or not what it should be; the message says which.
     pub fn read(file: Option<&Path>, flags: impl Serialize) -> anyhow::Result<Self> {
         if let Some(file) = file {
-            anyhow::ensure!(file.is_file(), "there is no configuration file {}", file.display());
+            anyhow::ensure!(
+                file.is_file(),
+                "there is no configuration file {}",
+                file.display()
+            );
         }
         let known = known_names()?;
         let environment = Env::prefixed(PREFIX)
             // Other words of ours in the environment, such as those of tests, are no settings.
-            .filter(move |name| known.iter().any(|known| name.as_str().split("__").next() == Some(known)))
+            .filter(move |name| {
+                known
+                    .iter()
+                    .any(|known| name.as_str().split("__").next() == Some(known))
+            })
             .split("__");
         let settings: Self = Figment::from(Serialized::defaults(Self::default()))
             .merge(Toml::file(file.unwrap_or(Path::new(FILE))))
@@ -110,9 +131,30 @@ impl Settings {
     }
 
     fn checked(self) -> anyhow::Result<Self> {
-        anyhow::ensure!(self.memory_mib >= 128, "memory_mib is {}, the least is 128", self.memory_mib);
-        anyhow::ensure!(self.wal_mib_max >= 128, "wal_mib_max is {}, the least is 128", self.wal_mib_max);
-        let doors = [self.listen.grpc, self.listen.otlp, self.listen.http, self.listen.pg, self.listen.flight];
+        if let Some(secret) = &self.secret_key {
+            anyhow::ensure!(
+                secret.len() >= 16,
+                "secret_key has {} bytes, the least is 16",
+                secret.len()
+            );
+        }
+        anyhow::ensure!(
+            self.memory_mib >= 128,
+            "memory_mib is {}, the least is 128",
+            self.memory_mib
+        );
+        anyhow::ensure!(
+            self.wal_mib_max >= 128,
+            "wal_mib_max is {}, the least is 128",
+            self.wal_mib_max
+        );
+        let doors = [
+            self.listen.grpc,
+            self.listen.otlp,
+            self.listen.http,
+            self.listen.pg,
+            self.listen.flight,
+        ];
         if let Some(open) = doors.iter().find(|door| !door.ip().is_loopback())
             && !self.insecure
         {
@@ -129,6 +171,7 @@ impl Settings {
         ledger::Config {
             data: self.data.clone(),
             wal: self.wal.clone(),
+            secret_key: self.secret_key.clone(),
             store: self.store.clone(),
             memory_bytes,
             wal_bytes_max: self.wal_mib_max << 20,
@@ -144,13 +187,20 @@ impl Settings {
 /// Returns the names of the top-level settings.
 fn known_names() -> anyhow::Result<Vec<String>> {
     let defaults = serde_json::to_value(Settings::default())?;
-    let mut names: Vec<String> = defaults.as_object().map(|all| all.keys().cloned().collect()).unwrap_or_default();
-    names.push("store".to_owned());
+    let mut names: Vec<String> = defaults
+        .as_object()
+        .map(|all| all.keys().cloned().collect())
+        .unwrap_or_default();
+    // Not shown where they are not set, or never.
+    names.extend(["wal", "store", "secret_key"].map(str::to_owned));
     Ok(names)
 }
 
 /// Shows which store options are set, not what they say: keys are among them.
-fn names_only<S: serde::Serializer>(options: &HashMap<String, String>, to: S) -> Result<S::Ok, S::Error> {
+fn names_only<S: serde::Serializer>(
+    options: &HashMap<String, String>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
     to.collect_map(options.keys().map(|name| (name, "(set)")))
 }
 
@@ -163,9 +213,16 @@ mod tests {
     fn flags_beat_the_file_and_what_neither_says_is_the_default() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("outspan.toml");
-        std::fs::write(&file, "data = \"from-file\"\nmemory_mib = 512\n[listen]\nhttp = \"127.0.0.1:1\"").unwrap();
+        std::fs::write(
+            &file,
+            "data = \"from-file\"\nmemory_mib = 512\n[listen]\nhttp = \"127.0.0.1:1\"",
+        )
+        .unwrap();
         let settings = Settings::read(Some(&file), json!({ "data": "from-flag" })).unwrap();
-        assert_eq!((settings.data.as_str(), settings.memory_mib), ("from-flag", 512));
+        assert_eq!(
+            (settings.data.as_str(), settings.memory_mib),
+            ("from-flag", 512)
+        );
         assert_eq!(settings.listen.http.port(), 1);
         assert_eq!(settings.listen.grpc.port(), 4317);
     }

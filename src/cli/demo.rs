@@ -14,7 +14,7 @@ use super::{output, sql, target};
 
 /// Replay sample agents into a fresh server and show first answers; keeps serving until stopped.
 #[derive(Args, Debug)]
-pub struct Flags {
+pub(super) struct Flags {
     /// Exit after the answers
     #[arg(long)]
     once: bool,
@@ -65,21 +65,36 @@ const QUESTIONS: [(&str, &str); 5] = [
 ///
 /// # Errors
 /// Where the server cannot start or does not take the sample.
-pub async fn run(flags: Flags) -> anyhow::Result<()> {
+pub(super) async fn run(flags: Flags) -> anyhow::Result<()> {
     let dir = tempfile::tempdir().context("there is no room for a fresh store")?;
     let free = ["grpc", "otlp", "http", "pg", "flight"].map(|door| (door, "127.0.0.1:0"));
-    let listen: serde_json::Map<String, Value> = free.into_iter().map(|(door, at)| (door.to_owned(), at.into())).collect();
+    let listen: serde_json::Map<String, Value> = free
+        .into_iter()
+        .map(|(door, at)| (door.to_owned(), at.into()))
+        .collect();
     let settings = Settings::read(None, json!({ "data": dir.path(), "listen": listen }))?;
     let server = Server::start(&settings).await?;
     let base = format!("http://{}", server.addresses.http);
-    let target = target::Flags { server: Some(base.clone()), data: None }.open(false).await?;
+    let target = target::Flags {
+        server: Some(base.clone()),
+        data: None,
+    }
+    .open(false)
+    .await?;
     replay(&target, flags.runs).await?;
     for (title, query) in QUESTIONS {
-        let answer = target.sql(query, "application/vnd.apache.arrow.stream").await?;
-        output::line(format_args!("\n{title}\n{}", sql::table(&answer.bytes().await?)?));
+        let answer = target
+            .sql(query, "application/vnd.apache.arrow.stream")
+            .await?;
+        output::line(format_args!(
+            "\n{title}\n{}",
+            sql::table(&answer.bytes().await?)?
+        ));
     }
     if !flags.once {
-        output::line(format_args!("\nserving on {base} until stopped; ask: outspan sql --server {base} \"select * from spans limit 5\""));
+        output::line(format_args!(
+            "\nserving on {base} until stopped; ask: outspan sql --server {base} \"select * from spans limit 5\""
+        ));
         tokio::signal::ctrl_c().await?;
     }
     server.stop().await
@@ -95,7 +110,9 @@ async fn replay(target: &target::Target, times: u32) -> anyhow::Result<()> {
             let mut request: Value = serde_json::from_str(line)?;
             moved(&mut request, shift, round);
             let body = serde_json::to_vec(&request)?.into();
-            target.post("/v1/traces", "application/json", "application/json", body).await?;
+            target
+                .post("/v1/traces", "application/json", "application/json", body)
+                .await?;
             requests += 1;
         }
         for line in OUTCOMES.lines() {
@@ -105,8 +122,17 @@ async fn replay(target: &target::Target, times: u32) -> anyhow::Result<()> {
             reports.push('\n');
         }
     }
-    target.post("/api/v1/outcomes", "application/x-ndjson", "application/json", reports.into()).await?;
-    output::line(format_args!("replayed {requests} requests of sample agents over OTLP"));
+    target
+        .post(
+            "/api/v1/outcomes",
+            "application/x-ndjson",
+            "application/json",
+            reports.into(),
+        )
+        .await?;
+    output::line(format_args!(
+        "replayed {requests} requests of sample agents over OTLP"
+    ));
     Ok(())
 }
 

@@ -17,7 +17,7 @@ use super::{output, target};
 
 /// Import OTLP files and outcome reports; what is there already counts once, so a file may be imported again.
 #[derive(Args, Debug)]
-pub struct Flags {
+pub(super) struct Flags {
     /// OTLP: one request (.pb), requests each preceded by a varint length (.pb too), or OTLP JSON, one request a line
     /// (.json, .jsonl); outcome reports, one a line (.jsonl). Each also .gz or .zst
     #[arg(required = true, value_name = "FILE")]
@@ -40,17 +40,31 @@ const REQUEST_BYTES_MAX: u64 = 20 << 20;
 ///
 /// # Errors
 /// Where a file cannot be read, or the server does not take a request.
-pub async fn run(flags: Flags) -> anyhow::Result<()> {
+pub(super) async fn run(flags: Flags) -> anyhow::Result<()> {
     if flags.tenant.is_some() {
-        bail!("--tenant is not built yet: it comes with API keys\nhint: set the resource attribute outspan.tenant.id in the data");
+        bail!(
+            "--tenant is not built yet: it comes with API keys\nhint: set the resource attribute outspan.tenant.id in the data"
+        );
     }
     let target = flags.target.open(true).await?;
-    let total = flags.files.iter().filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum();
+    let total = flags
+        .files
+        .iter()
+        .filter_map(|file| file.metadata().ok())
+        .map(|file| file.len())
+        .sum();
     let bar = output::bytes_bar(total);
     let mut counted = Counted::default();
     for file in &flags.files {
-        bar.set_message(file.file_name().unwrap_or_default().to_string_lossy().into_owned());
-        let done = import(&target, file, &bar).await.with_context(|| format!("cannot import {}", file.display()))?;
+        bar.set_message(
+            file.file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned(),
+        );
+        let done = import(&target, file, &bar)
+            .await
+            .with_context(|| format!("cannot import {}", file.display()))?;
         counted.add(&done);
     }
     bar.finish_and_clear();
@@ -93,11 +107,22 @@ struct Request {
     body: Bytes,
 }
 
-async fn import(target: &target::Target, file: &Path, bar: &ProgressBar) -> anyhow::Result<Counted> {
+async fn import(
+    target: &target::Target,
+    file: &Path,
+    bar: &ProgressBar,
+) -> anyhow::Result<Counted> {
     let requests = stream::iter(requests(file, bar)?);
     let answers = requests.map(|request| async move {
         let request = request?;
-        let answer = target.post(request.path, request.media, "application/json", request.body).await?;
+        let answer = target
+            .post(
+                request.path,
+                request.media,
+                "application/json",
+                request.body,
+            )
+            .await?;
         answer_of(request.media, &answer.bytes().await?)
     });
     answers
@@ -112,27 +137,30 @@ async fn import(target: &target::Target, file: &Path, bar: &ProgressBar) -> anyh
 /// Reads what the server refused; an answer in protobuf says so in its partial success.
 fn answer_of(media: &str, body: &[u8]) -> anyhow::Result<Counted> {
     let (refused, reason) = match media {
-        PROTOBUF => refused(body),
+        PROTOBUF => otlp::refused(body).unwrap_or_default(),
         _ => {
             let body: Value = serde_json::from_slice(body).unwrap_or_default();
             let partial = body.get("partialSuccess");
             let otlp = ["rejectedSpans", "rejectedLogRecords", "rejectedDataPoints"];
-            let count = otlp.iter().find_map(|name| partial?.get(name)).or_else(|| body.get("rejected"));
-            let count = count.and_then(|count| count.as_u64().or_else(|| count.as_str()?.parse().ok()));
+            let count = otlp
+                .iter()
+                .find_map(|name| partial?.get(name))
+                .or_else(|| body.get("rejected"));
+            let count =
+                count.and_then(|count| count.as_u64().or_else(|| count.as_str()?.parse().ok()));
             let reason = partial.and_then(|partial| partial.get("errorMessage"));
             let reason = reason.or_else(|| body.get("errors")?.get(0)?.get("message"));
-            (count.unwrap_or(0), reason.and_then(Value::as_str).map(str::to_owned))
+            (
+                count.unwrap_or(0),
+                reason.and_then(Value::as_str).map(str::to_owned),
+            )
         }
     };
-    Ok(Counted { requests: 1, refused, reason: reason.filter(|_| refused > 0) })
-}
-
-/// Reads a partial success; it has the same fields for every signal.
-fn refused(body: &[u8]) -> (u64, Option<String>) {
-    use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
-    let partial = <ExportTraceServiceResponse as prost::Message>::decode(body).ok().and_then(|body| body.partial_success);
-    let partial = partial.unwrap_or_default();
-    (u64::try_from(partial.rejected_spans).unwrap_or(0), Some(partial.error_message))
+    Ok(Counted {
+        requests: 1,
+        refused,
+        reason: reason.filter(|_| refused > 0),
+    })
 }
 
 type Requests = Box<dyn Iterator<Item = anyhow::Result<Request>> + Send>;
@@ -141,7 +169,11 @@ type Requests = Box<dyn Iterator<Item = anyhow::Result<Request>> + Send>;
 fn requests(file: &Path, bar: &ProgressBar) -> anyhow::Result<Requests> {
     let opened = File::open(file)?;
     let read = bar.wrap_read(opened);
-    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = file
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     let (name, content): (&str, Box<dyn Read + Send>) = match name.rsplit_once('.') {
         Some((name, "gz")) => (name, Box::new(flate2::read::MultiGzDecoder::new(read))),
         Some((name, "zst")) => (name, Box::new(zstd::Decoder::new(read)?)),
@@ -151,7 +183,9 @@ fn requests(file: &Path, bar: &ProgressBar) -> anyhow::Result<Requests> {
     match name.rsplit_once('.') {
         Some((_, "pb" | "bin")) => protobuf(content),
         Some((_, "json" | "jsonl" | "ndjson")) => Ok(lines(content)),
-        _ => bail!("the name says no format\nhint: names end in .pb, .json or .jsonl, then .gz or .zst where packed"),
+        _ => bail!(
+            "the name says no format\nhint: names end in .pb, .json or .jsonl, then .gz or .zst where packed"
+        ),
     }
 }
 
@@ -163,15 +197,23 @@ fn protobuf(mut content: BufReader<Box<dyn Read + Send>>) -> anyhow::Result<Requ
     }
     // A first message of ten bytes looks the same; as a request of its own it does not decode.
     let mut whole = Vec::new();
-    content.take(REQUEST_BYTES_MAX + 1).read_to_end(&mut whole)?;
+    content
+        .take(REQUEST_BYTES_MAX + 1)
+        .read_to_end(&mut whole)?;
     if let Ok(path) = signal_of(&whole) {
-        return Ok(Box::new(std::iter::once(Ok(Request { path, media: PROTOBUF, body: whole.into() }))));
+        return Ok(Box::new(std::iter::once(Ok(Request {
+            path,
+            media: PROTOBUF,
+            body: whole.into(),
+        }))));
     }
     let whole: Box<dyn Read + Send> = Box::new(std::io::Cursor::new(whole));
     Ok(Box::new(delimited(BufReader::new(whole))))
 }
 
-fn delimited(mut content: BufReader<Box<dyn Read + Send>>) -> impl Iterator<Item = anyhow::Result<Request>> {
+fn delimited(
+    mut content: BufReader<Box<dyn Read + Send>>,
+) -> impl Iterator<Item = anyhow::Result<Request>> {
     let mut path = None;
     let mut number = 0u64;
     let mut read = move || -> anyhow::Result<Option<Request>> {
@@ -180,15 +222,27 @@ fn delimited(mut content: BufReader<Box<dyn Read + Send>>) -> impl Iterator<Item
         }
         number += 1;
         let length = length(&mut content)?;
-        anyhow::ensure!(length <= REQUEST_BYTES_MAX, "message {number} claims {length} bytes, the most is {REQUEST_BYTES_MAX}");
+        anyhow::ensure!(
+            length <= REQUEST_BYTES_MAX,
+            "message {number} claims {length} bytes, the most is {REQUEST_BYTES_MAX}"
+        );
         let mut body = Vec::new();
         let got = content.by_ref().take(length).read_to_end(&mut body)? as u64;
-        anyhow::ensure!(got == length, "message {number} ends after {got} of {length} bytes");
+        anyhow::ensure!(
+            got == length,
+            "message {number} ends after {got} of {length} bytes"
+        );
         let path = match path {
             Some(path) => path,
-            None => *path.insert(signal_of(&body).with_context(|| format!("message {number} is no OTLP request"))?),
+            None => *path.insert(
+                signal_of(&body).with_context(|| format!("message {number} is no OTLP request"))?,
+            ),
         };
-        Ok(Some(Request { path, media: PROTOBUF, body: body.into() }))
+        Ok(Some(Request {
+            path,
+            media: PROTOBUF,
+            body: body.into(),
+        }))
     };
     std::iter::from_fn(move || read().transpose())
 }
@@ -198,7 +252,9 @@ fn length(content: &mut impl BufRead) -> anyhow::Result<u64> {
     let mut head = Vec::new();
     while head.last().is_none_or(|byte| byte & 0x80 != 0) && head.len() < 10 {
         let mut byte = [0];
-        content.read_exact(&mut byte).context("the file ends inside a length")?;
+        content
+            .read_exact(&mut byte)
+            .context("the file ends inside a length")?;
         head.push(byte[0]);
     }
     prost::encoding::decode_varint(&mut head.as_slice()).context("a length is no varint")
@@ -207,15 +263,22 @@ fn length(content: &mut impl BufRead) -> anyhow::Result<u64> {
 /// Returns where a request belongs: it decodes without loss as one signal only.
 fn signal_of(body: &[u8]) -> anyhow::Result<&'static str> {
     let body = Bytes::copy_from_slice(body);
-    let whole = |decoded: Result<(crate::model::RawBatch, crate::model::Rejected), otlp::DecodeError>| {
-        decoded.is_ok_and(|(_, rejected)| rejected.total() == 0)
-    };
+    let whole = |decoded: Result<
+        (crate::model::RawBatch, crate::model::Rejected),
+        otlp::DecodeError,
+    >| { decoded.is_ok_and(|(_, rejected)| rejected.total() == 0) };
     let signals = [
         ("/v1/traces", whole(otlp::traces(&body, Encoding::Protobuf))),
         ("/v1/logs", whole(otlp::logs(&body, Encoding::Protobuf))),
-        ("/v1/metrics", whole(otlp::metrics(&body, Encoding::Protobuf))),
+        (
+            "/v1/metrics",
+            whole(otlp::metrics(&body, Encoding::Protobuf)),
+        ),
     ];
-    signals.into_iter().find_map(|(path, fits)| fits.then_some(path)).context("it is no request of any signal")
+    signals
+        .into_iter()
+        .find_map(|(path, fits)| fits.then_some(path))
+        .context("it is no request of any signal")
 }
 
 /// OTLP JSON requests and outcome reports, one a line; reports are sent many at once.
@@ -236,13 +299,24 @@ fn lines(content: BufReader<Box<dyn Read + Send>>) -> Requests {
                     count += 1;
                     // A request between reports ends their batch, so that the order is the file's.
                     let more = lines.peek().and_then(|(_, next)| next.as_ref().ok());
-                    let more = more.is_some_and(|next| path_of(next).is_ok_and(|path| path == OUTCOMES));
+                    let more =
+                        more.is_some_and(|next| path_of(next).is_ok_and(|path| path == OUTCOMES));
                     if count == REPORTS_AT_ONCE || !more {
                         let body = std::mem::take(&mut reports).into();
-                        return Ok(Some(Request { path: OUTCOMES, media: "application/x-ndjson", body }));
+                        return Ok(Some(Request {
+                            path: OUTCOMES,
+                            media: "application/x-ndjson",
+                            body,
+                        }));
                     }
                 }
-                path => return Ok(Some(Request { path, media: JSON, body: line.into() })),
+                path => {
+                    return Ok(Some(Request {
+                        path,
+                        media: JSON,
+                        body: line.into(),
+                    }));
+                }
             }
         }
         Ok(None)
@@ -254,7 +328,8 @@ const OUTCOMES: &str = "/api/v1/outcomes";
 
 /// Returns where a line belongs, by the one name that only it has.
 fn path_of(line: &str) -> anyhow::Result<&'static str> {
-    let line: std::collections::HashMap<String, serde::de::IgnoredAny> = serde_json::from_str(line)?;
+    let line: std::collections::HashMap<String, serde::de::IgnoredAny> =
+        serde_json::from_str(line)?;
     let paths = [
         ("resourceSpans", "/v1/traces"),
         ("resource_spans", "/v1/traces"),
@@ -265,5 +340,7 @@ fn path_of(line: &str) -> anyhow::Result<&'static str> {
         ("outcome", OUTCOMES),
     ];
     let found = paths.into_iter().find(|(name, _)| line.contains_key(*name));
-    found.map(|(_, path)| path).context("it is neither an OTLP request nor an outcome report")
+    found
+        .map(|(_, path)| path)
+        .context("it is neither an OTLP request nor an outcome report")
 }

@@ -9,7 +9,7 @@ use super::output;
 
 /// Do by hand the upkeep that the server does by itself.
 #[derive(Args, Debug)]
-pub struct Flags {
+pub(super) struct Flags {
     #[command(subcommand)]
     what: What,
 }
@@ -28,14 +28,19 @@ enum What {
 ///
 /// # Errors
 /// Where a server holds the directory, or the store fails.
-pub async fn run(flags: Flags) -> anyhow::Result<()> {
+pub(super) async fn run(flags: Flags) -> anyhow::Result<()> {
     let What::Compact { data } = flags.what;
-    let said = data.map(|data| serde_json::json!({ "data": data })).unwrap_or(serde_json::json!({}));
+    let said = data
+        .map(|data| serde_json::json!({ "data": data }))
+        .unwrap_or(serde_json::json!({}));
     let settings = Settings::read(None, said)?;
     let ledger = Ledger::open(settings.ledger(), Parts::default()).await?;
     ledger.flush().await?;
     let done = ledger.compact().await?;
     ledger.close().await?;
-    output::line(format_args!("{} files became {}", done.files_before, done.files_after));
+    output::line(format_args!(
+        "{} files became {}",
+        done.files_before, done.files_after
+    ));
     Ok(())
 }

@@ -10,22 +10,22 @@ use indicatif::{ProgressBar, ProgressStyle};
 ///
 /// # Errors
 /// Where nobody reads any more.
-pub fn write(bytes: &[u8]) -> std::io::Result<()> {
+pub(super) fn write(bytes: &[u8]) -> std::io::Result<()> {
     std::io::stdout().write_all(bytes)
 }
 
 /// Writes a line of an answer. Where nobody reads any more (`| head`), there is nobody to tell either.
-pub fn line(text: impl std::fmt::Display) {
+pub(super) fn line(text: impl std::fmt::Display) {
     let _unread = writeln!(std::io::stdout(), "{text}").is_err();
 }
 
 /// Says something about the work to whoever watches.
-pub fn note(text: impl std::fmt::Display) {
+pub(super) fn note(text: impl std::fmt::Display) {
     let _unread = writeln!(std::io::stderr(), "{text}").is_err();
 }
 
 /// Prints an error as one line, then its hint where it has one; returns the exit code for it.
-pub fn failure(error: &anyhow::Error) -> ExitCode {
+pub(super) fn failure(error: &anyhow::Error) -> ExitCode {
     let chain: Vec<String> = error.chain().map(ToString::to_string).collect();
     // A cause that its parent quotes already says nothing new.
     let mut told: Vec<&str> = Vec::new();
@@ -35,7 +35,9 @@ pub fn failure(error: &anyhow::Error) -> ExitCode {
         }
     }
     let all = told.join(": ");
-    let (message, hint) = all.split_once("\nhint: ").map_or((all.as_str(), None), |(m, h)| (m, Some(h)));
+    let (message, hint) = all
+        .split_once("\nhint: ")
+        .map_or((all.as_str(), None), |(m, h)| (m, Some(h)));
     note(format_args!("error: {}", message.replace('\n', " ")));
     if let Some(hint) = hint {
         note(format_args!("hint: {hint}"));
@@ -44,7 +46,7 @@ pub fn failure(error: &anyhow::Error) -> ExitCode {
 }
 
 /// Returns a bar that counts bytes; invisible where nobody watches.
-pub fn bytes_bar(total: u64) -> ProgressBar {
+pub(super) fn bytes_bar(total: u64) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }

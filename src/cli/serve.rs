@@ -9,7 +9,7 @@ use clap::Args;
 use serde::Serialize;
 use tokio::net::TcpListener;
 
-use crate::base::{Clock, Stop, Tasks};
+use crate::base::{Stop, Tasks};
 use crate::ledger::{Ledger, Parts};
 use crate::{receive, serve};
 
@@ -18,7 +18,7 @@ use super::output;
 
 /// Run the server: OTLP in, tables out, SQL on top.
 #[derive(Args, Clone, Debug, Default)]
-pub struct Flags {
+pub(super) struct Flags {
     /// Directory or URL of the tables (s3://, gs://, az://, file://) [default: ./outspan-data]
     #[arg(long, value_name = "DIR_OR_URL")]
     pub data: Option<String>,
@@ -68,7 +68,7 @@ impl Flags {
     ///
     /// # Errors
     /// See [`Settings::read`].
-    pub fn settings(&self) -> anyhow::Result<Settings> {
+    pub(super) fn settings(&self) -> anyhow::Result<Settings> {
         let doors = [
             ("grpc", &self.listen_grpc),
             ("otlp", &self.listen_otlp),
@@ -88,12 +88,21 @@ impl Flags {
         }
         let flags = [
             ("data", self.data.clone().map(Into::into)),
-            ("wal", self.wal.clone().map(|path| path.to_string_lossy().into_owned().into())),
+            (
+                "wal",
+                self.wal
+                    .clone()
+                    .map(|path| path.to_string_lossy().into_owned().into()),
+            ),
             ("insecure", self.insecure.then_some(true.into())),
             ("wal_salvage", self.wal_salvage.then_some(true.into())),
             ("memory_mib", self.memory.map(Into::into)),
         ];
-        said.extend(flags.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+        said.extend(
+            flags
+                .into_iter()
+                .filter_map(|(name, value)| Some((name.to_owned(), value?))),
+        );
         Settings::read(self.config.as_deref(), said)
     }
 }
@@ -101,10 +110,13 @@ impl Flags {
 /// Returns `HOST:PORT` as an address; a name such as `localhost` is looked up.
 fn resolved(address: &str) -> anyhow::Result<String> {
     use std::net::ToSocketAddrs;
-    let mut found = address
-        .to_socket_addrs()
-        .with_context(|| format!("{address} is no address\nhint: write HOST:PORT, such as 127.0.0.1:7317"))?;
-    Ok(found.next().with_context(|| format!("{address} is no address"))?.to_string())
+    let mut found = address.to_socket_addrs().with_context(|| {
+        format!("{address} is no address\nhint: write HOST:PORT, such as 127.0.0.1:7317")
+    })?;
+    Ok(found
+        .next()
+        .with_context(|| format!("{address} is no address"))?
+        .to_string())
 }
 
 /// Where the doors are, as `--addr-file` and the lock file say it.
@@ -145,7 +157,10 @@ impl Server {
         let grpc = bind("OTLP gRPC", settings.listen.grpc).await?;
         let otlp = bind("OTLP HTTP", settings.listen.otlp).await?;
         let http = bind("HTTP", settings.listen.http).await?;
-        let parts = Parts { allocated: Arc::new(super::telemetry::allocated_bytes), ..Parts::default() };
+        let parts = Parts {
+            allocated: Arc::new(super::telemetry::allocated_bytes),
+            ..Parts::default()
+        };
         let ledger = Ledger::open(settings.ledger(), parts).await?;
         let addresses = Addresses {
             otlp_grpc: grpc.local_addr()?.to_string(),
@@ -154,16 +169,26 @@ impl Server {
         };
         let (doors, work) = (Tasks::default(), Tasks::default());
         ledger.start(&work);
-        let receiver = receive::Doors::new(ledger.clone(), &settings.receive, Clock::system());
-        let api = serve::router(serve::Doors { ledger: ledger.clone(), metrics })
-            .merge(receive::outcomes_router(receiver.clone()))
-            .merge(receive::http_router(receiver.clone()));
-        let otlp_routes = receive::http_router(receiver.clone());
-        doors.spawn("otlp grpc", |stop| receive::serve_grpc(grpc, receiver, stop));
-        doors.spawn("otlp http", |stop| receive::serve_http(otlp, otlp_routes, stop));
+        let receiver = receive::Receiver::new(settings.receive.clone(), Arc::new(ledger.clone()))?;
+        let api = serve::router(serve::Doors {
+            ledger: ledger.clone(),
+            metrics,
+        })
+        .merge(receiver.outcomes_router())
+        .merge(receiver.http_router());
+        let otlp_routes = receiver.http_router();
+        doors.spawn("otlp grpc", |stop| receiver.serve_grpc(grpc, stop));
+        doors.spawn("otlp http", |stop| {
+            receive::serve_http(otlp, otlp_routes, stop)
+        });
         doors.spawn("http", |stop| receive::serve_http(http, api, stop));
         ledger.announce(&serde_json::to_string(&addresses)?)?;
-        Ok(Self { addresses, ledger, doors, work })
+        Ok(Self {
+            addresses,
+            ledger,
+            doors,
+            work,
+        })
     }
 
     /// Returns the signals that something of the server has failed.
@@ -198,10 +223,12 @@ async fn bind(door: &str, address: std::net::SocketAddr) -> anyhow::Result<TcpLi
 ///
 /// # Errors
 /// Where the server cannot start, or something of it failed.
-pub async fn run(flags: Flags) -> anyhow::Result<()> {
+pub(super) async fn run(flags: Flags) -> anyhow::Result<()> {
     super::telemetry::logs();
     if !flags.prices.is_empty() {
-        anyhow::bail!("--prices is not built yet: costs come with a later version\nhint: leave the flag out");
+        anyhow::bail!(
+            "--prices is not built yet: costs come with a later version\nhint: leave the flag out"
+        );
     }
     let settings = flags.settings()?;
     let server = Server::start(&settings).await?;
@@ -213,12 +240,19 @@ pub async fn run(flags: Flags) -> anyhow::Result<()> {
     let failed = wait(&server).await;
     output::note("stopping: writing what is buffered");
     let stopped = server.stop().await;
-    anyhow::ensure!(!failed, "a part of the server failed, the log above says which");
+    anyhow::ensure!(
+        !failed,
+        "a part of the server failed, the log above says which"
+    );
     stopped
 }
 
 fn welcome(settings: &Settings, at: &Addresses) {
-    output::line(format_args!("outspan {} on {}", env!("CARGO_PKG_VERSION"), settings.data));
+    output::line(format_args!(
+        "outspan {} on {}",
+        env!("CARGO_PKG_VERSION"),
+        settings.data
+    ));
     output::line(format_args!("  OTLP gRPC  {}", at.otlp_grpc));
     output::line(format_args!("  OTLP HTTP  http://{}", at.otlp_http));
     output::line(format_args!("  SQL, API   http://{}", at.http));

@@ -14,9 +14,13 @@ use super::{output, target};
 
 /// Run one query.
 #[derive(Args, Debug)]
-pub struct Flags {
+pub(super) struct Flags {
     /// The query
-    #[arg(value_name = "SQL", required_unless_present = "file", conflicts_with = "file")]
+    #[arg(
+        value_name = "SQL",
+        required_unless_present = "file",
+        conflicts_with = "file"
+    )]
     sql: Option<String>,
     /// Read the query from a file; - is standard input
     #[arg(short, long, value_name = "FILE")]
@@ -49,11 +53,13 @@ enum Shape {
 ///
 /// # Errors
 /// What is wrong with the query, or that nobody can be asked.
-pub async fn run(flags: Flags) -> anyhow::Result<()> {
+pub(super) async fn run(flags: Flags) -> anyhow::Result<()> {
     let sql = match (&flags.sql, &flags.file) {
         (Some(sql), _) => sql.clone(),
         (None, Some(file)) => read(file)?,
-        (None, None) => bail!("there is no query\nhint: outspan sql \"select count(*) from spans\""),
+        (None, None) => {
+            bail!("there is no query\nhint: outspan sql \"select count(*) from spans\"")
+        }
     };
     let target = flags.target.open(false).await?;
     let format = match flags.format {
@@ -65,7 +71,9 @@ pub async fn run(flags: Flags) -> anyhow::Result<()> {
     };
     let answer = target.sql(&sql, format.media_type()).await?;
     if matches!(flags.format, Shape::Table) {
-        output::line(table(&answer.bytes().await.context("the answer broke off")?)?);
+        output::line(table(
+            &answer.bytes().await.context("the answer broke off")?,
+        )?);
         return Ok(());
     }
     let mut body = answer.bytes_stream();
@@ -80,13 +88,14 @@ fn read(file: &std::path::Path) -> anyhow::Result<String> {
     if file.as_os_str() == "-" {
         std::io::stdin().read_to_string(&mut sql)?;
     } else {
-        sql = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+        sql = std::fs::read_to_string(file)
+            .with_context(|| format!("cannot read {}", file.display()))?;
     }
     Ok(sql)
 }
 
 /// Returns an Arrow stream as aligned columns.
-pub fn table(stream: &[u8]) -> anyhow::Result<String> {
+pub(super) fn table(stream: &[u8]) -> anyhow::Result<String> {
     let reader = StreamReader::try_new(stream, None)?;
     let schema = reader.schema();
     let rows = reader.collect::<Result<Vec<_>, _>>()?;

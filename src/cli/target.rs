@@ -28,7 +28,8 @@ const RETRIES: usize = 20;
 
 /// Where to look.
 #[derive(Args, Clone, Debug, Default)]
-pub struct Flags {
+#[group(id = "target")]
+pub(super) struct Flags {
     /// A running server [default: the one that holds ./outspan-data, else http://127.0.0.1:7317]
     #[arg(long, value_name = "URL", conflicts_with = "data")]
     pub server: Option<String>,
@@ -39,7 +40,7 @@ pub struct Flags {
 
 /// A server that can be asked, ours or another.
 #[derive(Debug)]
-pub struct Target {
+pub(super) struct Target {
     client: reqwest::Client,
     base: String,
     /// The server that we run for this command.
@@ -56,30 +57,51 @@ impl Flags {
     ///
     /// # Errors
     /// Where there is neither; the hint says how to get one.
-    pub async fn open(&self, make: bool) -> anyhow::Result<Target> {
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(300)).build()?;
+    pub(super) async fn open(&self, make: bool) -> anyhow::Result<Target> {
+        let client = reqwest::Client::builder()
+            .timeout(Duration::from_secs(300))
+            .build()?;
         if let Some(server) = &self.server {
-            return Ok(Target { client, base: server.trim_end_matches('/').to_owned(), own: None });
+            return Ok(Target {
+                client,
+                base: server.trim_end_matches('/').to_owned(),
+                own: None,
+            });
         }
         let data = self.data.as_deref().unwrap_or(DATA);
         // A server that was killed leaves its address behind.
         if let Some(base) = holder(data)
             && is_alive(&client, &base).await
         {
-            return Ok(Target { client, base, own: None });
+            return Ok(Target {
+                client,
+                base,
+                own: None,
+            });
         }
         if self.data.is_none() && is_alive(&client, SERVER).await {
-            return Ok(Target { client, base: SERVER.to_owned(), own: None });
+            return Ok(Target {
+                client,
+                base: SERVER.to_owned(),
+                own: None,
+            });
         }
         let there = data.contains("://") || Path::new(data).is_dir();
-        if !there && !(make && self.data.is_some()) {
-            bail!("there is no server at {SERVER} and no directory {data}\nhint: start one with `outspan serve`, or name one with --server or --data");
+        let may_make = make && self.data.is_some();
+        if !there && !may_make {
+            bail!(
+                "there is no server at {SERVER} and no directory {data}\nhint: start one with `outspan serve`, or name one with --server or --data"
+            );
         }
         let listen = ["grpc", "otlp", "http", "pg", "flight"].map(|door| (door, "127.0.0.1:0"));
         let listen: std::collections::HashMap<_, _> = listen.into_iter().collect();
         let settings = Settings::read(None, serde_json::json!({ "data": data, "listen": listen }))?;
         let own = Server::start(&settings).await?;
-        Ok(Target { client, base: format!("http://{}", own.addresses.http), own: Some(own) })
+        Ok(Target {
+            client,
+            base: format!("http://{}", own.addresses.http),
+            own: Some(own),
+        })
     }
 }
 
@@ -91,7 +113,11 @@ fn holder(data: &str) -> Option<String> {
 }
 
 async fn is_alive(client: &reqwest::Client, base: &str) -> bool {
-    let asked = client.get(format!("{base}/healthz")).timeout(Duration::from_secs(1)).send().await;
+    let asked = client
+        .get(format!("{base}/healthz"))
+        .timeout(Duration::from_secs(1))
+        .send()
+        .await;
     asked.is_ok_and(|answer| answer.status().is_success())
 }
 
@@ -111,18 +137,27 @@ impl Target {
     ///
     /// # Errors
     /// What the server says is wrong with the query, or that it cannot be reached.
-    pub async fn sql(&self, sql: &str, accept: &str) -> anyhow::Result<reqwest::Response> {
+    pub(super) async fn sql(&self, sql: &str, accept: &str) -> anyhow::Result<reqwest::Response> {
         let body = Bytes::from(serde_json::to_vec(&serde_json::json!({ "sql": sql }))?);
-        self.post("/api/v1/sql", "application/json", accept, body).await
+        self.post("/api/v1/sql", "application/json", accept, body)
+            .await
     }
 
     /// Posts a body; one that the server is too busy for is sent again after a while.
     ///
     /// # Errors
     /// What the server says, or that it cannot be reached.
-    pub async fn post(&self, path: &str, media: &str, accept: &str, body: Bytes) -> anyhow::Result<reqwest::Response> {
+    pub(super) async fn post(
+        &self,
+        path: &str,
+        media: &str,
+        accept: &str,
+        body: Bytes,
+    ) -> anyhow::Result<reqwest::Response> {
         let once = || self.post_once(path, media, accept, body.clone());
-        let patient = ExponentialBuilder::default().with_max_times(RETRIES).with_jitter();
+        let patient = ExponentialBuilder::default()
+            .with_max_times(RETRIES)
+            .with_jitter();
         once.retry(patient)
             .when(|trouble| matches!(trouble, Trouble::Busy(..)))
             .adjust(|trouble, wait| match trouble {
@@ -133,15 +168,27 @@ impl Target {
             .with_context(|| format!("asked {}", self.base))
     }
 
-    async fn post_once(&self, path: &str, media: &str, accept: &str, body: Bytes) -> Result<reqwest::Response, Trouble> {
+    async fn post_once(
+        &self,
+        path: &str,
+        media: &str,
+        accept: &str,
+        body: Bytes,
+    ) -> Result<reqwest::Response, Trouble> {
         let request = self.client.post(format!("{}{path}", self.base));
-        let request = request.header(CONTENT_TYPE, media).header(ACCEPT, accept).body(body);
+        let request = request
+            .header(CONTENT_TYPE, media)
+            .header(ACCEPT, accept)
+            .body(body);
         let answer = request.send().await.map_err(Trouble::Unreached)?;
         let status = answer.status();
         if status.is_success() {
             return Ok(answer);
         }
-        let seconds = answer.headers().get(RETRY_AFTER).and_then(|wait| wait.to_str().ok()?.parse().ok());
+        let seconds = answer
+            .headers()
+            .get(RETRY_AFTER)
+            .and_then(|wait| wait.to_str().ok()?.parse().ok());
         let text = answer.text().await.unwrap_or_default();
         let said = said(&text).unwrap_or_else(|| format!("{status} {text}"));
         match status {
@@ -156,7 +203,7 @@ impl Target {
     ///
     /// # Errors
     /// Where the tables cannot be written; the rows are in the log then.
-    pub async fn finish(self) -> anyhow::Result<()> {
+    pub(super) async fn finish(self) -> anyhow::Result<()> {
         match self.own {
             Some(server) => server.stop().await,
             None => Ok(()),
@@ -170,5 +217,8 @@ fn said(body: &str) -> Option<String> {
     let error = body.get("error")?;
     let message = error.get("message")?.as_str()?;
     let hint = error.get("hint").and_then(serde_json::Value::as_str);
-    Some(hint.map_or_else(|| message.to_owned(), |hint| format!("{message}\nhint: {hint}")))
+    Some(hint.map_or_else(
+        || message.to_owned(),
+        |hint| format!("{message}\nhint: {hint}"),
+    ))
 }

@@ -16,6 +16,9 @@ pub struct Config {
     /// The directory of the log; always on a local disk. Where absent: `wal` below a local `data`, else
     /// `outspan-wal` in the working directory.
     pub wal: Option<PathBuf>,
+    /// The secret behind all keyed hashes, where nodes share a store; where absent, one is made up and kept.
+    #[serde(skip_serializing)]
+    pub secret_key: Option<String>,
     /// Options of the object store, such as `aws_region` or `aws_endpoint`.
     #[serde(skip_serializing)]
     pub store: HashMap<String, String>,
@@ -38,6 +41,7 @@ impl Default for Config {
         Self {
             data: "./outspan-data".to_owned(),
             wal: None,
+            secret_key: None,
             store: HashMap::new(),
             memory_bytes: 1 << 30,
             wal_bytes_max: 8 << 30,
@@ -50,17 +54,24 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Returns the directory of the log, the node's name and the secrets.
-    pub fn local_dir(&self) -> PathBuf {
-        match self.data.strip_prefix("file://").unwrap_or(&self.data) {
-            path if !path.contains("://") => PathBuf::from(path),
-            _ => PathBuf::from("outspan-wal"),
-        }
-    }
-
     /// Returns the directory of the log.
     pub fn wal_dir(&self) -> PathBuf {
-        self.wal.clone().unwrap_or_else(|| self.local_dir().join("wal"))
+        let beside_tables = || self.data_dir().map(|data| data.join("wal"));
+        self.wal
+            .clone()
+            .or_else(beside_tables)
+            .unwrap_or_else(|| PathBuf::from("outspan-wal"))
+    }
+
+    /// Returns the directory of the secrets: that of the tables, or the log's where the tables are elsewhere.
+    pub(super) fn secrets_dir(&self) -> PathBuf {
+        self.data_dir().unwrap_or_else(|| self.wal_dir())
+    }
+
+    /// Returns the directory of the tables; `None` where they are in a bucket.
+    fn data_dir(&self) -> Option<PathBuf> {
+        let path = self.data.strip_prefix("file://").unwrap_or(&self.data);
+        (!path.contains("://")).then(|| PathBuf::from(path))
     }
 
     /// A quarter of the memory: rows that wait for their table. While the store is away, this is how long senders are

@@ -71,12 +71,18 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Batch, Error> {
     let mut batch = Batch::default();
     let mut rest = unpacked.as_slice();
     while !rest.is_empty() {
-        let (head, tail) = rest.split_at_checked(5).ok_or(Error::Malformed("cut in a header"))?;
+        let (head, tail) = rest
+            .split_at_checked(5)
+            .ok_or(Error::Malformed("cut in a header"))?;
         let length = u32::from_le_bytes([head[1], head[2], head[3], head[4]]) as usize;
-        let (stream, tail) = tail.split_at_checked(length).ok_or(Error::Malformed("cut in rows"))?;
+        let (stream, tail) = tail
+            .split_at_checked(length)
+            .ok_or(Error::Malformed("cut in rows"))?;
         let table = table_of(head[0]).ok_or(Error::Malformed("unknown table"))?;
         let mut rows = StreamReader::try_new(stream, None)?;
-        let rows = rows.next().ok_or(Error::Malformed("a table without rows"))??;
+        let rows = rows
+            .next()
+            .ok_or(Error::Malformed("a table without rows"))??;
         batch.set(table, complete(table, &rows)?);
         rest = tail;
     }
@@ -96,14 +102,17 @@ fn filled(rows: &RecordBatch) -> Result<RecordBatch, Error> {
 /// Returns the rows with all columns of the table.
 fn complete(table: Table, rows: &RecordBatch) -> Result<RecordBatch, Error> {
     let schema = table.schema();
-    let columns = schema.fields().iter().map(|field| match rows.column_by_name(field.name()) {
-        Some(column) => Ok(Arc::clone(column)),
-        None if field.name() == SEQUENCE_COLUMN => {
-            Ok(Arc::new(Int64Array::from_value(0, rows.num_rows())) as ArrayRef)
-        }
-        None if field.is_nullable() => Ok(new_null_array(field.data_type(), rows.num_rows())),
-        None => Err(Error::Malformed("a required column is missing")),
-    });
+    let columns = schema
+        .fields()
+        .iter()
+        .map(|field| match rows.column_by_name(field.name()) {
+            Some(column) => Ok(Arc::clone(column)),
+            None if field.name() == SEQUENCE_COLUMN => {
+                Ok(Arc::new(Int64Array::from_value(0, rows.num_rows())) as ArrayRef)
+            }
+            None if field.is_nullable() => Ok(new_null_array(field.data_type(), rows.num_rows())),
+            None => Err(Error::Malformed("a required column is missing")),
+        });
     let columns = columns.collect::<Result<Vec<_>, Error>>()?;
     Ok(RecordBatch::try_new(schema, columns)?)
 }

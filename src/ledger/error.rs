@@ -9,7 +9,9 @@ use super::entry;
 #[non_exhaustive]
 pub enum Error {
     /// The rows that wait for their table take all the memory they may.
-    #[error("the buffer holds {bytes} bytes of its {limit}, rows are written faster than the store takes them")]
+    #[error(
+        "the buffer holds {bytes} bytes of its {limit}, rows are written faster than the store takes them"
+    )]
     BufferFull {
         /// Bytes held.
         bytes: usize,
@@ -79,7 +81,9 @@ impl Error {
             Self::Wal(wal::Error::TooLarge { .. }) => Kind::Invalid,
             Self::Wal(wal::Error::Busy | wal::Error::Full { .. }) => Kind::Busy,
             Self::Wal(wal::Error::Damaged { .. }) | Self::Entry { .. } => Kind::Damaged,
-            Self::Wal(_) | Self::Table(_) | Self::Store(_) | Self::Local { .. } => Kind::Unavailable,
+            Self::Wal(_) | Self::Table(_) | Self::Store(_) | Self::Local { .. } => {
+                Kind::Unavailable
+            }
             Self::Closed => Kind::Closed,
             Self::Engine(_) | Self::Bug(_) => Kind::Bug,
         }

@@ -29,7 +29,8 @@ impl Ledger {
         let log = Arc::clone(&self.inner);
         let forgotten = tokio::task::spawn_blocking(move || log.wal.forget(sequence)).await;
         forgotten.map_err(|error| Error::Bug(error.to_string()))??;
-        metrics::histogram!("outspan_flush_seconds").record(seconds_since(started, self.inner.clock.now()));
+        metrics::histogram!("outspan_flush_seconds")
+            .record(seconds_since(started, self.inner.clock.now()));
         Ok(())
     }
 
@@ -44,7 +45,8 @@ impl Ledger {
         for table in Table::ALL {
             if let Err(error) = self.flush_table(table, sequence).await {
                 inner.oldest.fetch_min(oldest, Ordering::SeqCst);
-                metrics::counter!("outspan_flush_failures_total", "table" => table.name()).increment(1);
+                metrics::counter!("outspan_flush_failures_total", "table" => table.name())
+                    .increment(1);
                 return Err(error);
             }
         }
@@ -55,20 +57,34 @@ impl Ledger {
         let inner = &self.inner;
         let (rows, dead) = {
             let state = inner.state.lock();
-            (state.buffer.rows_up_to(table, sequence), Arc::clone(&state.dead[table.index()]))
+            (
+                state.buffer.rows_up_to(table, sequence),
+                Arc::clone(&state.dead[table.index()]),
+            )
         };
         if rows.is_empty() && dead.is_empty() {
             return Ok(());
         }
         let started = inner.clock.now();
         let count: usize = rows.iter().map(arrow::array::RecordBatch::num_rows).sum();
-        let commit = Commit { rows, dead: Arc::clone(&dead), sequence };
+        let commit = Commit {
+            rows,
+            dead: Arc::clone(&dead),
+            sequence,
+        };
         let snapshot = inner.table(table).commit(commit).await?;
         inner.state.lock().flushed(table, snapshot, sequence, &dead);
         let seconds = seconds_since(started, inner.clock.now());
         metrics::histogram!("outspan_commit_seconds", "table" => table.name()).record(seconds);
-        metrics::counter!("outspan_committed_rows_total", "table" => table.name()).increment(count as u64);
-        tracing::debug!(table = table.name(), rows = count, sequence, seconds, "committed");
+        metrics::counter!("outspan_committed_rows_total", "table" => table.name())
+            .increment(count as u64);
+        tracing::debug!(
+            table = table.name(),
+            rows = count,
+            sequence,
+            seconds,
+            "committed"
+        );
         Ok(())
     }
 
@@ -82,7 +98,10 @@ impl Ledger {
                 _ = beat.tick() => if !self.flush_is_due() { continue },
             }
             if let Err(error) = self.flush().await {
-                tracing::warn!(error = &error as &dyn std::error::Error, "flush failed, will be tried again");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "flush failed, will be tried again"
+                );
                 beat.reset();
             }
         }
@@ -90,7 +109,11 @@ impl Ledger {
 
     fn flush_is_due(&self) -> bool {
         let oldest = Timestamp(self.inner.oldest.load(Ordering::SeqCst));
-        is_due(oldest, self.inner.clock.now(), self.inner.config.flush_after_ms) || self.inner.wal.over_soft_cap()
+        is_due(
+            oldest,
+            self.inner.clock.now(),
+            self.inner.config.flush_after_ms,
+        ) || self.inner.wal.over_soft_cap()
     }
 }
 
@@ -110,6 +133,9 @@ mod tests {
         assert!(is_due(Timestamp(70_000_000_000), now, 30_000));
         assert!(!is_due(Timestamp(70_000_000_001), now, 30_000));
         assert!(!is_due(Timestamp(i64::MAX), now, 30_000));
-        assert!(!is_due(Timestamp(200_000_000_000), now, 30_000), "a clock that went back makes nothing due");
+        assert!(
+            !is_due(Timestamp(200_000_000_000), now, 30_000),
+            "a clock that went back makes nothing due"
+        );
     }
 }

@@ -51,7 +51,8 @@ impl Ledger {
     /// # Errors
     /// Nothing of the batch was acknowledged; [`Error::kind`] says whether it should be sent again.
     pub async fn ingest(&self, raw: RawBatch, sender: Sender) -> Result<Receipt, Error> {
-        self.take(sender, move |context| normalise(raw, context)).await
+        self.take(sender, move |context| normalise(raw, context))
+            .await
     }
 
     /// Takes reports of outcomes in, with the same promise.
@@ -59,7 +60,8 @@ impl Ledger {
     /// # Errors
     /// As [`Ledger::ingest`].
     pub async fn report(&self, reports: Vec<RawOutcome>, sender: Sender) -> Result<Receipt, Error> {
-        self.take(sender, move |context| outcomes(reports, context)).await
+        self.take(sender, move |context| outcomes(reports, context))
+            .await
     }
 
     /// The product in five lines. The order is the promise: redacted before it is bytes, synced before it is visible,
@@ -69,13 +71,25 @@ impl Ledger {
         F: FnOnce(&Context) -> (crate::model::Batch, Rejected) + Send + 'static,
     {
         self.inner.has_room()?;
-        let Prepared { keyed, bytes, rejected } = self.inner.prepare(sender, normalised).await?;
+        let Prepared {
+            keyed,
+            bytes,
+            rejected,
+        } = self.inner.prepare(sender, normalised).await?;
         if keyed.batch.is_empty() {
-            return Ok(Receipt { rows: 0, repeats: 0, rejected });
+            return Ok(Receipt {
+                rows: 0,
+                repeats: 0,
+                rejected,
+            });
         }
         self.inner.learn(&keyed, None).await?;
         let (_proof, applied) = self.inner.append(keyed, bytes).await?;
-        Ok(Receipt { rows: applied.rows, repeats: applied.repeats, rejected })
+        Ok(Receipt {
+            rows: applied.rows,
+            repeats: applied.repeats,
+            rejected,
+        })
     }
 }
 
@@ -85,7 +99,10 @@ impl Inner {
         if self.closed.load(Ordering::SeqCst) {
             return Err(Error::Closed);
         }
-        let (bytes, limit) = (self.state.lock().buffer.bytes(), self.config.buffer_bytes_max());
+        let (bytes, limit) = (
+            self.state.lock().buffer.bytes(),
+            self.config.buffer_bytes_max(),
+        );
         if bytes > limit {
             self.large.notify_one();
             return Err(Error::BufferFull { bytes, limit });
@@ -96,10 +113,16 @@ impl Inner {
     fn context(&self, sender: Sender) -> Context {
         let tenants = match sender.tenant {
             Some(tenant) => TenantPolicy::Fixed(tenant),
-            None if self.config.tenant_from_resource => TenantPolicy::FromResource { default: Arc::from(DEFAULT_TENANT) },
+            None if self.config.tenant_from_resource => TenantPolicy::FromResource {
+                default: Arc::from(DEFAULT_TENANT),
+            },
             None => TenantPolicy::Fixed(Arc::from(DEFAULT_TENANT)),
         };
-        Context { received: Micros(self.clock.now().micros()), tenants, secrets: self.secrets.clone() }
+        Context {
+            received: Micros(self.clock.now().micros()),
+            tenants,
+            secrets: self.secrets.clone(),
+        }
     }
 
     /// Normalises, redacts, keys and packs, on a thread where that may take a while.
@@ -113,7 +136,11 @@ impl Inner {
             let clean: Redacted = redact(batch, &inner.rules);
             count_redactions(&clean);
             let bytes = entry::encode(&clean).map_err(|error| Error::Bug(error.to_string()))?;
-            Ok(Prepared { keyed: Keyed::new(clean.into_batch()), bytes, rejected })
+            Ok(Prepared {
+                keyed: Keyed::new(clean.into_batch()),
+                bytes,
+                rejected,
+            })
         };
         let done = tokio::task::spawn_blocking(work).await;
         done.map_err(|error| Error::Bug(format!("a batch could not be prepared: {error}")))?
@@ -131,7 +158,10 @@ impl Inner {
                     continue;
                 }
                 let recent = &state.recent[table.index()];
-                let unknown = keys.iter().enumerate().filter(|(_, key)| !recent.contains(key));
+                let unknown = keys
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, key)| !recent.contains(key));
                 let unknown: Vec<(usize, Key)> = unknown.map(|(row, key)| (row, *key)).collect();
                 (unknown, Arc::clone(&state.snapshots[table.index()]))
             };
@@ -139,7 +169,8 @@ impl Inner {
             if suspects.is_empty() {
                 continue;
             }
-            metrics::counter!("outspan_lookups_total", "table" => table.name()).increment(suspects.len() as u64);
+            metrics::counter!("outspan_lookups_total", "table" => table.name())
+                .increment(suspects.len() as u64);
             let found = snapshot.lookup(&suspects).await?;
             let mut state = self.state.lock();
             for (key, versions) in found {
@@ -155,7 +186,11 @@ impl Inner {
     /// Appends to the log; once synced, the rows go into the buffer on the log's own thread, in the order of the log.
     async fn append(&self, keyed: Keyed, bytes: Vec<u8>) -> Result<(Durable, Applied), Error> {
         let (answer, answered) = oneshot::channel();
-        let (state, large, oldest) = (Arc::clone(&self.state), Arc::clone(&self.large), Arc::clone(&self.oldest));
+        let (state, large, oldest) = (
+            Arc::clone(&self.state),
+            Arc::clone(&self.large),
+            Arc::clone(&self.oldest),
+        );
         let (now, flush_bytes) = (self.clock.now(), self.config.flush_bytes());
         self.wal.append(bytes, move |durable| {
             let applied = durable.map(|proof| {
@@ -186,11 +221,21 @@ fn suspects<'a>(
     let mut last = ("", false);
     let mut maybe = |value: &'a str| {
         if last.0 != value {
-            last = (value, snapshot.files().iter().any(|file| file.maybe_contains(value)));
+            last = (
+                value,
+                snapshot
+                    .files()
+                    .iter()
+                    .any(|file| file.maybe_contains(value)),
+            );
         }
         last.1
     };
-    let sought = strangers.iter().map(|(row, key)| Sought { key: *key, value: values.value(*row), time: None });
+    let sought = strangers.iter().map(|(row, key)| Sought {
+        key: *key,
+        value: values.value(*row),
+        time: None,
+    });
     sought.filter(|sought| maybe(sought.value)).collect()
 }
 

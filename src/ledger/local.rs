@@ -24,20 +24,30 @@ pub(super) fn master_secret(local_dir: &Path) -> Result<Vec<u8>, Error> {
     })?;
     let read = || {
         let json: serde_json::Value = serde_json::from_str(&text).ok()?;
-        hex::decode(json.get("master")?.as_str()?).ok().filter(|secret| secret.len() >= 16)
+        hex::decode(json.get("master")?.as_str()?)
+            .ok()
+            .filter(|secret| secret.len() >= 16)
     };
     read().ok_or_else(|| Error::Local {
         path: path.clone(),
-        source: io::Error::new(io::ErrorKind::InvalidData, "no hex text of 16 bytes or more at \"master\""),
+        source: io::Error::new(
+            io::ErrorKind::InvalidData,
+            "no hex text of 16 bytes or more at \"master\"",
+        ),
     })
 }
 
 /// Returns the text of a file; where there is none, makes it, durably, with what `make` says.
 fn kept(path: &Path, make: impl FnOnce() -> String) -> Result<String, Error> {
-    let failed = |source| Error::Local { path: path.to_owned(), source };
+    let failed = |source| Error::Local {
+        path: path.to_owned(),
+        source,
+    };
     match fs::read_to_string(path) {
         Ok(text) => Ok(text.trim().to_owned()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => write(path, &make()).map_err(failed),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            write(path, &make()).map_err(failed)
+        }
         Err(error) => Err(failed(error)),
     }
 }
@@ -78,7 +88,10 @@ mod tests {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            let mode = fs::metadata(dir.path().join("secrets.json")).unwrap().permissions().mode();
+            let mode = fs::metadata(dir.path().join("secrets.json"))
+                .unwrap()
+                .permissions()
+                .mode();
             assert_eq!(mode & 0o777, 0o600);
         }
     }

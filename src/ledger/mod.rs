@@ -26,10 +26,10 @@ use tokio::sync::Notify;
 use crate::base::{Clock, Tasks};
 use crate::model::Table;
 use crate::normalise::Secrets;
+use crate::query::{self, Answer, Query};
 use crate::redact::Rules;
 use crate::table::DeltaTable;
 use crate::wal::{self, Wal};
-use crate::query::{self, Answer, Query};
 
 pub use config::Config;
 pub use error::{Error, Kind};
@@ -105,7 +105,11 @@ impl Ledger {
     pub fn stats(&self) -> Stats {
         let state = self.inner.state.lock();
         let wal = self.inner.wal.stats();
-        let flushed = state.snapshots.iter().filter_map(|snapshot| snapshot.flushed_sequence()).max();
+        let flushed = state
+            .snapshots
+            .iter()
+            .filter_map(|snapshot| snapshot.flushed_sequence())
+            .max();
         Stats {
             wal,
             wal_lag_records: wal.durable_sequence.saturating_sub(flushed.unwrap_or(0)),
@@ -114,8 +118,16 @@ impl Ledger {
             recent_keys: state.recent.iter().map(crate::buffer::Recent::len).sum(),
             dead_rows: state.dead.iter().map(|dead| dead.len()).sum(),
             stored_rows: state.snapshots.iter().map(|snapshot| snapshot.rows()).sum(),
-            stored_bytes: state.snapshots.iter().map(|snapshot| snapshot.bytes()).sum(),
-            stored_files: state.snapshots.iter().map(|snapshot| snapshot.files().len()).sum(),
+            stored_bytes: state
+                .snapshots
+                .iter()
+                .map(|snapshot| snapshot.bytes())
+                .sum(),
+            stored_files: state
+                .snapshots
+                .iter()
+                .map(|snapshot| snapshot.files().len())
+                .sum(),
         }
     }
 
@@ -176,13 +188,18 @@ impl Inner {
 
 impl fmt::Debug for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ledger").field("config", &self.inner.config).finish_non_exhaustive()
+        f.debug_struct("Ledger")
+            .field("config", &self.inner.config)
+            .finish_non_exhaustive()
     }
 }
 
 /// Returns the seconds between two moments; 0 where the clock went back.
 fn seconds_since(from: crate::base::Timestamp, to: crate::base::Timestamp) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "a metric; nanoseconds of a century fit well enough")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a metric; nanoseconds of a century fit well enough"
+    )]
     let nanos = (to.0 - from.0).max(0) as f64;
     nanos / 1e9
 }

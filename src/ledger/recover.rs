@@ -14,10 +14,10 @@ use tokio::sync::Notify;
 use crate::base::{Clock, store::Store};
 use crate::model::Table;
 use crate::normalise::Secrets;
+use crate::query::{Engine, MemoryGate};
 use crate::redact::Rules;
 use crate::table::{DeltaTable, Snapshot, object_store_url};
 use crate::wal::{self, Disk, LocalDisk, Replay, Wal};
-use crate::query::{Engine, MemoryGate};
 
 use super::state::{Keyed, State};
 use super::{Config, Error, Inner, Ledger, entry, local};
@@ -40,13 +40,21 @@ type Allocated = Arc<dyn Fn() -> usize + Send + Sync>;
 
 impl fmt::Debug for Parts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Parts").field("clock", &self.clock).field("store", &self.store).finish_non_exhaustive()
+        f.debug_struct("Parts")
+            .field("clock", &self.clock)
+            .field("store", &self.store)
+            .finish_non_exhaustive()
     }
 }
 
 impl Default for Parts {
     fn default() -> Self {
-        Self { clock: Clock::system(), disk: Arc::new(LocalDisk), store: None, allocated: Arc::new(|| 0) }
+        Self {
+            clock: Clock::system(),
+            disk: Arc::new(LocalDisk),
+            store: None,
+            allocated: Arc::new(|| 0),
+        }
     }
 }
 
@@ -64,14 +72,20 @@ impl Ledger {
         let opened = tokio::task::spawn_blocking(move || Wal::open(log, disk)).await;
         let (wal, replay) = opened.map_err(|error| Error::Bug(error.to_string()))??;
         let node = local::node_name(&wal_dir)?;
-        let secrets = Secrets::new(&local::master_secret(&config.local_dir())?);
+        let secrets = match &config.secret_key {
+            Some(secret) => Secrets::new(secret.as_bytes()),
+            None => Secrets::new(&local::master_secret(&config.secrets_dir())?),
+        };
         let store = match parts.store {
             Some(store) => store,
             None => Store::open(&config.data, &config.store)?,
         };
         let opening = Table::ALL.map(|table| DeltaTable::open(&store, table, &node, &parts.clock));
         let tables = try_join_all(opening).await?;
-        let gate = MemoryGate { limit_bytes: config.memory_bytes, allocated: parts.allocated };
+        let gate = MemoryGate {
+            limit_bytes: config.memory_bytes,
+            allocated: parts.allocated,
+        };
         let engine = Engine::new(config.query.clone())?.with_memory_gate(gate);
         engine.register_store(object_store_url().as_ref(), Arc::clone(store.objects()));
         let state = State::new(snapshots(&tables), config.recent_keys());
@@ -101,7 +115,8 @@ impl Ledger {
         let (mut entries, mut rows) = (0u64, 0);
         let mut replay = Some(replay.after(self.held_by_all()));
         while let Some((sequence, bytes)) = next(&mut replay).await? {
-            let batch = entry::decode(&bytes).map_err(|source| Error::Entry { sequence, source })?;
+            let batch =
+                entry::decode(&bytes).map_err(|source| Error::Entry { sequence, source })?;
             let keyed = Keyed::new(batch);
             inner.learn(&keyed, Some(sequence)).await?;
             let full = {
@@ -109,7 +124,9 @@ impl Ledger {
                 rows += state.apply(&keyed, sequence).rows;
                 state.buffer.bytes() > inner.config.flush_bytes()
             };
-            inner.oldest.fetch_min(inner.clock.now().0, std::sync::atomic::Ordering::SeqCst);
+            inner
+                .oldest
+                .fetch_min(inner.clock.now().0, std::sync::atomic::Ordering::SeqCst);
             entries += 1;
             if full {
                 self.flush_tables().await?;
@@ -125,7 +142,12 @@ impl Ledger {
     fn held_by_all(&self) -> u64 {
         // A table without a commit holds nothing of this node; what it lacks is in the log, from the start.
         let state = self.inner.state.lock();
-        state.snapshots.iter().map(|snapshot| snapshot.flushed_sequence().unwrap_or(0)).min().unwrap_or(0)
+        state
+            .snapshots
+            .iter()
+            .map(|snapshot| snapshot.flushed_sequence().unwrap_or(0))
+            .min()
+            .unwrap_or(0)
     }
 }
 
@@ -135,7 +157,9 @@ fn snapshots(tables: &[DeltaTable]) -> [Arc<Snapshot>; Table::ALL.len()] {
 
 /// Reads the next entry where reading may block.
 async fn next(replay: &mut Option<Replay>) -> Result<Option<(u64, Vec<u8>)>, Error> {
-    let Some(mut reading) = replay.take() else { return Ok(None) };
+    let Some(mut reading) = replay.take() else {
+        return Ok(None);
+    };
     let read = tokio::task::spawn_blocking(move || {
         let entry = reading.next();
         (reading, entry)

@@ -25,17 +25,32 @@ pub(super) struct Keyed {
 
 impl Keyed {
     pub(super) fn new(batch: Batch) -> Self {
-        let keys = Table::ALL.map(|table| batch.table(table).map(|rows| keys(table, rows)).unwrap_or_default());
+        let keys = Table::ALL.map(|table| {
+            batch
+                .table(table)
+                .map(|rows| keys(table, rows))
+                .unwrap_or_default()
+        });
         let versions = Table::ALL.map(|table| match table.identity() {
             Identity::Owned => Vec::new(),
-            _ => batch.table(table).map(|rows| versions(table, rows)).unwrap_or_default(),
+            _ => batch
+                .table(table)
+                .map(|rows| versions(table, rows))
+                .unwrap_or_default(),
         });
-        Self { batch, keys, versions }
+        Self {
+            batch,
+            keys,
+            versions,
+        }
     }
 
     /// Returns the tables whose rows stand for themselves, with the keys of the rows.
     pub(super) fn owners(&self) -> impl Iterator<Item = (Table, &RecordBatch, &[Key])> {
-        let owners = self.batch.tables().filter(|(table, _)| table.identity() != Identity::Owned);
+        let owners = self
+            .batch
+            .tables()
+            .filter(|(table, _)| table.identity() != Identity::Owned);
         owners.map(|(table, rows)| (table, rows, self.keys[table.index()].as_slice()))
     }
 }
@@ -64,8 +79,20 @@ pub(super) struct State {
 impl State {
     pub(super) fn new(snapshots: [Arc<Snapshot>; Table::ALL.len()], recent_keys: usize) -> Self {
         // Spans are by far the most; the other tables share as much again.
-        let recent = Table::ALL.map(|table| Recent::new(if table == Table::Spans { recent_keys } else { recent_keys / 8 }));
-        Self { buffer: Buffer::default(), recent, snapshots, dead: Default::default(), sequence: 0 }
+        let recent = Table::ALL.map(|table| {
+            Recent::new(if table == Table::Spans {
+                recent_keys
+            } else {
+                recent_keys / 8
+            })
+        });
+        Self {
+            buffer: Buffer::default(),
+            recent,
+            snapshots,
+            dead: Default::default(),
+            sequence: 0,
+        }
     }
 
     /// Puts the rows of one entry of the log in. Entries come in the order of their sequence numbers.
@@ -75,38 +102,54 @@ impl State {
         let mut applied = Applied::default();
         let mut repeats = HashSet::new();
         let mut replaced = Dead::new();
-        for (table, rows) in keyed.batch.tables().filter(|(table, _)| table.identity() != Identity::Owned) {
+        for (table, rows) in keyed
+            .batch
+            .tables()
+            .filter(|(table, _)| table.identity() != Identity::Owned)
+        {
             if self.holds(table, sequence) {
                 continue;
             }
             let at = table.index();
             let mut dead = Dead::new();
-            let keep = keyed.keys[at].iter().zip(&keyed.versions[at]).map(|(key, version)| {
-                match self.recent[at].rule(*key, *version, as_column(sequence)) {
-                    Ruling::New => true,
-                    Ruling::Replaces(old) => dead.insert((*key, old)),
-                    Ruling::Repeats => {
-                        repeats.insert(*key);
-                        applied.repeats += 1;
-                        false
+            let keep = keyed.keys[at]
+                .iter()
+                .zip(&keyed.versions[at])
+                .map(|(key, version)| {
+                    match self.recent[at].rule(*key, *version, as_column(sequence)) {
+                        Ruling::New => true,
+                        Ruling::Replaces(old) => dead.insert((*key, old)),
+                        Ruling::Repeats => {
+                            repeats.insert(*key);
+                            applied.repeats += 1;
+                            false
+                        }
                     }
-                }
-            });
+                });
             let keep: Vec<bool> = keep.collect();
             applied.replaced += dead.len();
             applied.rows += self.insert(table, rows, &keep, sequence);
             self.bury(table, &dead);
             replaced.extend(dead);
         }
-        for (table, rows) in keyed.batch.tables().filter(|(table, _)| table.identity() == Identity::Owned) {
+        for (table, rows) in keyed
+            .batch
+            .tables()
+            .filter(|(table, _)| table.identity() == Identity::Owned)
+        {
             if !self.holds(table, sequence) {
                 let owners = &keyed.keys[table.index()];
-                let keep: Vec<bool> = owners.iter().map(|owner| !repeats.contains(owner)).collect();
+                let keep: Vec<bool> = owners
+                    .iter()
+                    .map(|owner| !repeats.contains(owner))
+                    .collect();
                 self.insert(table, rows, &keep, sequence);
             }
         }
         if !replaced.is_empty() {
-            let owned = Table::ALL.into_iter().filter(|table| table.identity() == Identity::Owned);
+            let owned = Table::ALL
+                .into_iter()
+                .filter(|table| table.identity() == Identity::Owned);
             owned.for_each(|table| self.bury(table, &replaced));
         }
         self.sequence = self.sequence.max(sequence);
@@ -114,7 +157,13 @@ impl State {
     }
 
     /// Puts a table's newer snapshot in the place of the rows that it holds now.
-    pub(super) fn flushed(&mut self, table: Table, snapshot: Arc<Snapshot>, sequence: u64, removed: &Dead) {
+    pub(super) fn flushed(
+        &mut self,
+        table: Table,
+        snapshot: Arc<Snapshot>,
+        sequence: u64,
+        removed: &Dead,
+    ) {
         let at = table.index();
         self.snapshots[at] = snapshot;
         self.buffer.release(table, sequence);
@@ -126,7 +175,9 @@ impl State {
 
     /// Returns whether the table has all rows that came with this sequence number.
     pub(super) fn holds(&self, table: Table, sequence: u64) -> bool {
-        self.snapshots[table.index()].flushed_sequence().is_some_and(|flushed| sequence <= flushed)
+        self.snapshots[table.index()]
+            .flushed_sequence()
+            .is_some_and(|flushed| sequence <= flushed)
     }
 
     fn insert(&mut self, table: Table, rows: &RecordBatch, keep: &[bool], sequence: u64) -> usize {

@@ -104,12 +104,21 @@ struct Room {
 
 impl Room {
     fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap(), disk: FaultyDisk::default() }
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+            disk: FaultyDisk::default(),
+        }
     }
 
     async fn open(&self) -> Ledger {
-        let config = Config { data: self.dir.path().to_str().unwrap().to_owned(), ..Config::default() };
-        let parts = Parts { disk: Arc::new(self.disk.clone()), ..Parts::default() };
+        let config = Config {
+            data: self.dir.path().to_str().unwrap().to_owned(),
+            ..Config::default()
+        };
+        let parts = Parts {
+            disk: Arc::new(self.disk.clone()),
+            ..Parts::default()
+        };
         Ledger::open(config, parts).await.unwrap()
     }
 }
@@ -124,8 +133,16 @@ fn spans(ids: impl IntoIterator<Item = u64>) -> RawBatch {
         end_unix_nano: 1_760_000_000_000_000_500 + id,
         ..RawSpan::default()
     };
-    let scope = RawScope { spans: ids.into_iter().map(span).collect(), ..RawScope::default() };
-    RawBatch { resources: vec![RawResource { scopes: vec![scope], ..RawResource::default() }] }
+    let scope = RawScope {
+        spans: ids.into_iter().map(span).collect(),
+        ..RawScope::default()
+    };
+    RawBatch {
+        resources: vec![RawResource {
+            scopes: vec![scope],
+            ..RawResource::default()
+        }],
+    }
 }
 
 async fn send(ledger: &Ledger, ids: impl IntoIterator<Item = u64>) -> Result<Receipt, Error> {
@@ -135,7 +152,13 @@ async fn send(ledger: &Ledger, ids: impl IntoIterator<Item = u64>) -> Result<Rec
 /// Returns how many spans there are, and how many distinct ones.
 async fn counted(ledger: &Ledger) -> (i64, i64) {
     let sql = "select count(*), count(distinct span_id) from spans".to_owned();
-    let answer = ledger.query(Query { sql, ..Query::default() }).await.unwrap();
+    let answer = ledger
+        .query(Query {
+            sql,
+            ..Query::default()
+        })
+        .await
+        .unwrap();
     let rows: Vec<_> = answer.try_collect().await.unwrap();
     let number = |column: usize| rows[0].column(column).as_primitive::<Int64Type>().value(0);
     (number(0), number(1))
@@ -180,7 +203,10 @@ async fn a_write_error_refuses_as_unavailable_and_loses_nothing() {
     let ledger = room.open().await;
     let _receipt = send(&ledger, 1..=5).await.unwrap();
     room.disk.fail(Fault::Write);
-    assert_eq!(send(&ledger, 6..=9).await.unwrap_err().kind(), Kind::Unavailable);
+    assert_eq!(
+        send(&ledger, 6..=9).await.unwrap_err().kind(),
+        Kind::Unavailable
+    );
     room.disk.fail(Fault::None);
     drop(ledger);
     assert_eq!(counted(&room.open().await).await, (5, 5));
@@ -192,10 +218,21 @@ async fn after_a_failed_sync_nothing_is_acknowledged_any_more() {
     let ledger = room.open().await;
     let _receipt = send(&ledger, 1..=5).await.unwrap();
     room.disk.fail(Fault::Sync);
-    assert_eq!(send(&ledger, 6..=9).await.unwrap_err().kind(), Kind::Unavailable);
-    assert_eq!(counted(&ledger).await, (5, 5), "what may not be durable is not shown");
+    assert_eq!(
+        send(&ledger, 6..=9).await.unwrap_err().kind(),
+        Kind::Unavailable
+    );
+    assert_eq!(
+        counted(&ledger).await,
+        (5, 5),
+        "what may not be durable is not shown"
+    );
     room.disk.fail(Fault::None);
-    assert_eq!(send(&ledger, 6..=9).await.unwrap_err().kind(), Kind::Unavailable, "the log stays shut");
+    assert_eq!(
+        send(&ledger, 6..=9).await.unwrap_err().kind(),
+        Kind::Unavailable,
+        "the log stays shut"
+    );
     assert!(!ledger.is_ready());
     drop(ledger);
     let found = counted(&room.open().await).await;

@@ -36,7 +36,12 @@ impl Ledger {
             all.files_before += done.files_before;
             all.files_after += done.files_after;
             if done.files_before > done.files_after {
-                tracing::info!(table = table.name(), before = done.files_before, after = done.files_after, "compacted");
+                tracing::info!(
+                    table = table.name(),
+                    before = done.files_before,
+                    after = done.files_after,
+                    "compacted"
+                );
             }
         }
         Ok(all)
@@ -52,7 +57,10 @@ impl Ledger {
                 _ = beat.tick() => {}
             }
             if let Err(error) = self.compact().await {
-                tracing::warn!(error = &error as &dyn std::error::Error, "compaction failed, will be tried again");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "compaction failed, will be tried again"
+                );
             }
         }
     }

@@ -34,7 +34,9 @@ impl View {
             snapshot: Arc::clone(&state.snapshots[table.index()]),
             dead: Arc::clone(&state.dead[table.index()]),
         });
-        Self { tables: tables.into() }
+        Self {
+            tables: tables.into(),
+        }
     }
 
     /// Returns the tables by name, for the query engine.
@@ -63,7 +65,10 @@ impl TableProvider for TableView {
         TableType::Base
     }
 
-    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>> {
         Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
     }
 
@@ -74,13 +79,19 @@ impl TableProvider for TableView {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let files = self.snapshot.scan(state, projection, filters, limit, &self.dead)?;
+        let files = self
+            .snapshot
+            .scan(state, projection, filters, limit, &self.dead)?;
         if self.rows.is_empty() {
             return Ok(files);
         }
         let all: Vec<usize> = (0..self.table.columns().len()).collect();
         let columns = projection.unwrap_or(&all);
-        let rows = self.rows.iter().map(|rows| rows.project(columns)).collect::<Result<Vec<_>, _>>()?;
+        let rows = self
+            .rows
+            .iter()
+            .map(|rows| rows.project(columns))
+            .collect::<Result<Vec<_>, _>>()?;
         let schema = Arc::new(self.schema().project(columns)?);
         let buffered = MemorySourceConfig::try_new_exec(&[rows], schema, None)?;
         if self.snapshot.files().is_empty() {

@@ -38,7 +38,9 @@ fn tenant(report: &RawOutcome, context: &Context) -> Result<Arc<str>, String> {
     match (&context.tenants, &report.tenant) {
         (TenantPolicy::Fixed(tenant), _) => Ok(Arc::clone(tenant)),
         (TenantPolicy::FromResource { default }, None) => Ok(Arc::clone(default)),
-        (TenantPolicy::FromResource { .. }, Some(name)) if is_tenant_name(name) => Ok(Arc::from(name.as_str())),
+        (TenantPolicy::FromResource { .. }, Some(name)) if is_tenant_name(name) => {
+            Ok(Arc::from(name.as_str()))
+        }
         (TenantPolicy::FromResource { .. }, Some(name)) => {
             Err(coerce::first_chars(name, TENANT_BYTES_MAX).to_owned())
         }
@@ -47,7 +49,9 @@ fn tenant(report: &RawOutcome, context: &Context) -> Result<Arc<str>, String> {
 
 fn row(report: RawOutcome, tenant: &Arc<str>, context: &Context, receipt: Receipt) -> OutcomeRow {
     let id = identity(&report, tenant, context);
-    let reported = report.reported_at_unix_nano.map(|nanos| Micros(nanos.div_euclid(1_000)));
+    let reported = report
+        .reported_at_unix_nano
+        .map(|nanos| Micros(nanos.div_euclid(1_000)));
     OutcomeRow {
         tenant: Arc::clone(tenant),
         outcome_id: Hex(id),
@@ -74,11 +78,25 @@ fn identity(report: &RawOutcome, tenant: &str, context: &Context) -> [u8; 16] {
     }
     let number = |number: Option<f64>| number.map(f64::to_bits).unwrap_or(u64::MAX).to_le_bytes();
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
-    let value = report.value_usd.map_or(i128::MIN, |value| value.0).to_le_bytes();
-    let at = report.reported_at_unix_nano.unwrap_or(i64::MIN).to_le_bytes();
+    let value = report
+        .value_usd
+        .map_or(i128::MIN, |value| value.0)
+        .to_le_bytes();
+    let at = report
+        .reported_at_unix_nano
+        .unwrap_or(i64::MIN)
+        .to_le_bytes();
     let trace = report.trace_id.unwrap_or_default();
-    let (task, source, note) = (text(&report.task_id), text(&report.source), text(&report.note));
-    let (score, human, saved) = (number(report.score), number(report.human_minutes), number(report.minutes_saved));
+    let (task, source, note) = (
+        text(&report.task_id),
+        text(&report.source),
+        text(&report.note),
+    );
+    let (score, human, saved) = (
+        number(report.score),
+        number(report.human_minutes),
+        number(report.minutes_saved),
+    );
     key.digest(
         "outcome",
         &[
@@ -104,13 +122,19 @@ mod tests {
     fn context(received: i64) -> Context {
         Context {
             received: Micros(received),
-            tenants: TenantPolicy::FromResource { default: Arc::from("default") },
+            tenants: TenantPolicy::FromResource {
+                default: Arc::from("default"),
+            },
             secrets: Secrets::new(b"test"),
         }
     }
 
     fn report(outcome: &'static str) -> RawOutcome {
-        RawOutcome { trace_id: Some([1; 16]), outcome, ..RawOutcome::default() }
+        RawOutcome {
+            trace_id: Some([1; 16]),
+            outcome,
+            ..RawOutcome::default()
+        }
     }
 
     fn ids(reports: Vec<RawOutcome>, received: i64) -> Vec<String> {
@@ -123,19 +147,34 @@ mod tests {
 
     #[test]
     fn equal_reports_are_one_whenever_they_come() {
-        assert_eq!(ids(vec![report("success"), report("success")], 1), ids(vec![report("success")], 99));
-        assert_ne!(ids(vec![report("success")], 1), ids(vec![report("failure")], 1));
+        assert_eq!(
+            ids(vec![report("success"), report("success")], 1),
+            ids(vec![report("success")], 99)
+        );
+        assert_ne!(
+            ids(vec![report("success")], 1),
+            ids(vec![report("failure")], 1)
+        );
     }
 
     #[test]
     fn a_report_with_an_id_is_that_report_whatever_it_says() {
-        let named = |outcome| RawOutcome { id: Some("r1".to_owned()), ..report(outcome) };
-        assert_eq!(ids(vec![named("success")], 1), ids(vec![named("failure")], 2));
+        let named = |outcome| RawOutcome {
+            id: Some("r1".to_owned()),
+            ..report(outcome)
+        };
+        assert_eq!(
+            ids(vec![named("success")], 1),
+            ids(vec![named("failure")], 2)
+        );
     }
 
     #[test]
     fn a_tenant_that_is_not_allowed_is_refused_and_the_rest_is_kept() {
-        let bad = RawOutcome { tenant: Some("No Such!".to_owned()), ..report("success") };
+        let bad = RawOutcome {
+            tenant: Some("No Such!".to_owned()),
+            ..report("success")
+        };
         let (batch, rejected) = outcomes(vec![bad, report("success")], &context(1));
         assert_eq!((batch.num_rows(), rejected.total()), (1, 1));
         assert!(rejected.message().unwrap().contains("report 0"));

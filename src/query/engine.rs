@@ -36,6 +36,8 @@ use crate::base::Clock;
 
 /// Batches that wait for a reader; the query waits when they are not taken.
 const BATCHES_AHEAD: usize = 2;
+/// Beyond so many rows a limit is not worth a step of the plan.
+const ROWS_COUNTED: usize = 1 << 40;
 /// Plans nest, and an unoptimised build's frames are large; the pages are only taken when used.
 const STACK_BYTES: usize = 16 << 20;
 
@@ -248,7 +250,7 @@ async fn make_plan(
     params::bind(&mut checked.statement, &checked.parameters, &query.params)?;
     let mut logical = session.statement_to_plan(checked.statement).await?;
     let facts = plan::inspect(&logical)?;
-    if checked.is_rows {
+    if checked.is_rows && rows_max < ROWS_COUNTED {
         // One row more than wanted tells whether there are more.
         logical = LogicalPlanBuilder::from(logical)
             .limit(0, Some(rows_max + 1))?

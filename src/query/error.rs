@@ -312,6 +312,17 @@ fn from_arrow(arrow: &ArrowError, whole: &DataFusionError) -> Error {
         | ArrowError::ArithmeticOverflow(text)
         | ArrowError::SchemaError(text)
         | ArrowError::NotYetImplemented(text) => Error::invalid(one_line(text)),
+        // What the spill writers meet comes wrapped as a failure to write.
+        ArrowError::IoError(text, io) => {
+            let inner = io
+                .get_ref()
+                .and_then(|inner| inner.downcast_ref::<DataFusionError>());
+            match inner {
+                Some(inner) => Error::from(inner),
+                None if text.contains("disk space") => from_exhausted(text),
+                None => Error::internal("cannot read or write", Cause(whole.to_string())),
+            }
+        }
         ArrowError::OffsetOverflowError(_) => {
             Error::too_large("a column of one batch is larger than 2 GiB")
         }
@@ -323,6 +334,7 @@ fn from_arrow(arrow: &ArrowError, whole: &DataFusionError) -> Error {
 }
 
 fn from_exhausted(text: &str) -> Error {
+    tracing::debug!(detail = one_line(text), "a query has too little memory");
     if text.contains("disk space") {
         return Error::memory("the query needs more spill space than there is for it");
     }
@@ -346,7 +358,10 @@ pub(super) fn one_line(text: &str) -> String {
         line = line.strip_prefix(prefix).unwrap_or(line);
     }
     let mut chars = line.chars();
-    let first = chars.next().map(|c| c.to_ascii_lowercase());
+    let shouted = line.chars().nth(1).is_some_and(char::is_uppercase);
+    let first = chars
+        .next()
+        .map(|c| if shouted { c } else { c.to_ascii_lowercase() });
     let mut cut: String = first
         .into_iter()
         .chain(chars)

@@ -198,6 +198,20 @@ impl Writer {
     /// # Errors
     /// `Invalid` for a column whose type the format does not know.
     pub fn new(format: Format, schema: &SchemaRef) -> Result<Self> {
+        if format != Format::Arrow {
+            let fields = schema.flattened_fields();
+            if let Some(field) = fields
+                .iter()
+                .find(|f| matches!(f.data_type(), DataType::Union(..)))
+            {
+                let message = format!(
+                    "column '{}' has a type that {} has no word for",
+                    field.name(),
+                    format.name()
+                );
+                return Err(Error::invalid(message).with_hint("ask for arrow, or cast the column"));
+            }
+        }
         Ok(Self(match format {
             Format::Json => Kind::Json(json::Rows::new(schema)),
             Format::Ndjson => Kind::Ndjson(Box::new(json::lines())),
@@ -240,10 +254,9 @@ impl Writer {
                 writer
                     .write(&text::cast_to(batch, schema)?)
                     .map_err(failed_parquet)?;
-                if writer.in_progress_size() < GROUP_BYTES {
-                    return Ok(Bytes::new());
+                if writer.in_progress_size() >= GROUP_BYTES {
+                    writer.flush().map_err(failed_parquet)?;
                 }
-                writer.flush().map_err(failed_parquet)?;
                 // The writer counts offsets by itself, so what is written may be taken away.
                 writer
                     .sync()

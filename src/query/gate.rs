@@ -28,6 +28,8 @@ pub(super) const OPERATORS_MAX: usize = 1_000;
 pub(super) const EXPRESSIONS_MAX: usize = 4_000;
 /// Entries of one `in (...)`.
 pub(super) const LIST_MAX: usize = 10_000;
+/// Parts of one name, `a.b.c[1]`; each nests in the next.
+pub(super) const PARTS_MAX: usize = 64;
 /// Joins, commas in `from` included.
 pub(super) const JOINS_MAX: usize = 32;
 /// Subqueries, CTEs included.
@@ -36,6 +38,9 @@ pub(super) const SUBQUERIES_MAX: usize = 100;
 pub(super) const READS_MAX: u64 = 128;
 /// Groupings that `cube`, `rollup` and `grouping sets` of one `group by` write out.
 pub(super) const GROUPINGS_MAX: u64 = 256;
+
+/// Keywords in a row. The parser follows some (`interval interval ...`) without counting how deep it is.
+pub(super) const KEYWORDS_MAX: usize = 32;
 
 /// What the parser may recurse; a parenthesis takes up to three.
 const RECURSION_MAX: usize = 4 * DEPTH_MAX;
@@ -94,16 +99,34 @@ pub(super) fn measure(sql: &str) -> Result<Measured> {
         .tokenize_with_location()
         .map_err(|error: TokenizerError| Error::syntax(error.to_string().to_lowercase()))?;
     let (mut depth, mut deepest, mut operators) = (0_usize, 0, 0);
+    let (mut keywords, mut longest, mut explains) = (0_usize, 0, 0);
     for token in &tokens {
         match &token.token {
             Token::LParen | Token::LBracket | Token::LBrace => {
                 depth += 1;
                 deepest = deepest.max(depth);
+                // `a[1][1]...` nests as it goes on.
+                operators += usize::from(token.token == Token::LBracket);
             }
             Token::RParen | Token::RBracket | Token::RBrace => depth = depth.saturating_sub(1),
             token if is_operator(token) => operators += 1,
             _ => {}
         }
+        match &token.token {
+            Token::Whitespace(_) => {}
+            Token::Word(word) if word.keyword != Keyword::NoKeyword => {
+                keywords += 1;
+                longest = longest.max(keywords);
+                explains += usize::from(word.keyword == Keyword::EXPLAIN);
+            }
+            _ => keywords = 0,
+        }
+    }
+    if longest > KEYWORDS_MAX {
+        return Err(Error::over("keywords in a row", longest, KEYWORDS_MAX));
+    }
+    if explains > 1 {
+        return Err(Error::refused("explain of an explain is refused"));
     }
     if deepest > DEPTH_MAX {
         return Err(Error::over("levels of nesting", deepest, DEPTH_MAX));
@@ -430,10 +453,14 @@ impl Walk<'_> {
             self.expressions += 1;
             within("expressions", self.expressions, EXPRESSIONS_MAX)?;
         }
-        if let Expr::InList { list, .. } = expr {
-            within("values in one list", list.len(), LIST_MAX)?;
+        match expr {
+            Expr::InList { list, .. } => within("values in one list", list.len(), LIST_MAX),
+            Expr::CompoundIdentifier(parts) => within("parts in one name", parts.len(), PARTS_MAX),
+            Expr::CompoundFieldAccess { access_chain, .. } => {
+                within("parts in one name", access_chain.len(), PARTS_MAX)
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 

@@ -54,7 +54,7 @@ pub(super) fn inspect(plan: &LogicalPlan) -> Result<Facts> {
         }
         refuse_writing(node)?;
         facts.by_id |= asks_for_an_id(node);
-        node.apply_expressions(|expr| expr.apply(|expr| check_expression(expr)))
+        node.apply_expressions(|expr| expr.apply(check_expression))
     })?;
     weigh(plan)?;
     Ok(facts)

@@ -113,6 +113,9 @@ fn session_config(config: &Config) -> SessionConfig {
     options.sql_parser.dialect = Dialect::PostgreSQL;
     options.execution.time_zone = Some("+00:00".to_owned());
     options.execution.enable_recursive_ctes = false;
+    // What each sort keeps back to merge its spills: the default alone would fill a small pool.
+    options.execution.sort_spill_reservation_bytes =
+        (config.memory_bytes / 64).clamp(1 << 20, 10 << 20);
     // The engine chooses per query (see `plan::Facts`).
     options.execution.parquet.pushdown_filters = false;
     session

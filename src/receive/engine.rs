@@ -1,6 +1,5 @@
 //! The ledger behind the doors: its errors in the words that doors know.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::ledger::{self, Error, Kind, Ledger};
@@ -17,13 +16,19 @@ impl Ingest for Ledger {
         answer(Self::ingest(self, batch, known(sender)).await)
     }
 
-    async fn outcomes(&self, reports: Vec<RawOutcome>, sender: Sender) -> Result<Receipt, IngestError> {
+    async fn outcomes(
+        &self,
+        reports: Vec<RawOutcome>,
+        sender: Sender,
+    ) -> Result<Receipt, IngestError> {
         answer(self.report(reports, known(sender)).await)
     }
 }
 
 fn known(sender: Sender) -> ledger::Sender {
-    ledger::Sender { tenant: sender.tenant.map(Arc::from) }
+    ledger::Sender {
+        tenant: sender.tenant,
+    }
 }
 
 fn answer(taken: Result<ledger::Receipt, Error>) -> Result<Receipt, IngestError> {
@@ -31,7 +36,9 @@ fn answer(taken: Result<ledger::Receipt, Error>) -> Result<Receipt, IngestError>
         Ok(receipt) => {
             metrics::counter!("outspan_rows_taken_total").increment(receipt.rows as u64);
             metrics::counter!("outspan_rows_repeated_total").increment(receipt.repeats as u64);
-            Ok(Receipt { rejected: receipt.rejected })
+            Ok(Receipt {
+                rejected: receipt.rejected,
+            })
         }
         Err(error) => Err(refusal(&error)),
     }
@@ -54,6 +61,9 @@ fn refusal(error: &Error) -> IngestError {
 
 /// Writes down what an operator has to know; the sender only hears when to come back.
 fn told(error: &Error, refusal: IngestError) -> IngestError {
-    tracing::error!(error = error as &dyn std::error::Error, "a batch was not taken");
+    tracing::error!(
+        error = error as &dyn std::error::Error,
+        "a batch was not taken"
+    );
     refusal
 }

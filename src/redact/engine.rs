@@ -8,17 +8,18 @@ use std::cmp::Reverse;
 use std::fmt;
 use std::ops::Range;
 
-use super::builtin::BUILTIN;
+use super::builtin;
 use super::chars::{byte, skip};
 use super::class::{Class, Counts};
 use super::json;
 use super::keys::{self, KEYS};
-use super::rule::{Candidate, Find};
+use super::rule::{Candidate, Find, Rule};
 use super::scan::{DigitRuns, Literal, Literals};
 use crate::model::Privacy;
 
 /// The rules, ready to use. Compile them once: it takes milliseconds.
 pub struct Rules {
+    rules: Vec<&'static Rule>,
     literals: Literals,
     patterns: Vec<Pattern>,
     /// For each length of a run of digits, the rules that look at it.
@@ -53,7 +54,7 @@ const PASSES: usize = 8;
 impl fmt::Debug for Rules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list()
-            .entries(BUILTIN.iter().map(|rule| rule.name))
+            .entries(self.rules.iter().map(|rule| rule.name))
             .finish()
     }
 }
@@ -61,6 +62,7 @@ impl fmt::Debug for Rules {
 impl Rules {
     /// Compiles the rules that come with the program.
     pub fn builtin() -> Self {
+        let rules: Vec<_> = builtin::rules().collect();
         let mut patterns = Vec::new();
         let mut texts = Vec::new();
         let mut add = |text: &str, exact, target| {
@@ -68,7 +70,7 @@ impl Rules {
             patterns.push(Pattern { exact, target });
         };
         let mut by_length: [Vec<usize>; 32] = Default::default();
-        for (index, rule) in BUILTIN.iter().enumerate() {
+        for (index, rule) in rules.iter().enumerate() {
             match rule.find {
                 Find::Exact(all) => all
                     .iter()
@@ -80,7 +82,7 @@ impl Rules {
                     .iter_mut()
                     .enumerate()
                     .filter(|(length, _)| lengths >> length & 1 == 1)
-                    .for_each(|(_, rules)| rules.push(index)),
+                    .for_each(|(_, slot)| slot.push(index)),
             }
         }
         for (index, key) in KEYS.iter().enumerate() {
@@ -93,6 +95,7 @@ impl Rules {
         }
         add("headers", None, Target::Json(names_headers));
         Self {
+            rules,
             literals: Literals::new(&texts),
             patterns,
             by_length,
@@ -169,11 +172,11 @@ impl Rules {
     fn matches(&self, text: &[u8]) -> Vec<Match> {
         let mut found = Vec::new();
         // A rule's match is not looked into again by the same rule: `token=token=token=...` would take forever.
-        let mut done = [0; BUILTIN.len() + KEYS.len()];
+        let mut done = [0; builtin::COUNT + KEYS.len()];
         for literal in self.literals.cursor(text) {
             let slot = match self.patterns[literal.pattern].target {
                 Target::Rule(rule) => rule,
-                Target::Key(key) => BUILTIN.len() + key,
+                Target::Key(key) => builtin::COUNT + key,
                 Target::Json(_) => continue,
             };
             if literal.start >= done[slot]
@@ -200,7 +203,7 @@ impl Rules {
         }
         match pattern.target {
             Target::Rule(index) => {
-                let rule = &BUILTIN[index];
+                let rule = self.rules[index];
                 let range = rule.check.run(Candidate { text, start, end })?;
                 Some(Match {
                     range,
@@ -222,7 +225,7 @@ impl Rules {
         self.by_length[(end - start).min(31)]
             .iter()
             .find_map(|index| {
-                let rule = &BUILTIN[*index];
+                let rule = self.rules[*index];
                 let range = rule.check.run(Candidate { text, start, end })?;
                 Some(Match {
                     range,

@@ -2,7 +2,7 @@
 //!
 //! A pure function of its input: a batch goes in, a [`Redacted`] one comes out, and nothing else makes one, so what is
 //! written to disk has come through here. Values become `[REDACTED:<class>]`, JSON stays JSON, and the ids, times, prices
-//! and names that analytics needs stay what they are. A new pattern is an entry in `builtin.rs`, a new name one in
+//! and names that analytics needs stay what they are. A new pattern is an entry in `builtin`, a new name one in
 //! `keys.rs`.
 
 mod builtin;

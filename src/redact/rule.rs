@@ -1,6 +1,6 @@
 //! A rule: one class of personal data, how it is found and how it is told from what merely looks like it.
 //!
-//! To add one, add an entry to `builtin.rs`. Candidates come from one scan for all rules (see `scan.rs`), so a rule names
+//! To add one, add an entry to `builtin`. Candidates come from one scan for all rules (see `scan.rs`), so a rule names
 //! the letters or digits that every value of it has; its check then looks at the text around that place alone. The
 //! examples of an entry are its tests.
 

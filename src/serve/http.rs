@@ -8,7 +8,9 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use futures::{StreamExt, stream};
 use serde::Deserialize;
+use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::ledger::Ledger;
 use crate::query::Query;
@@ -30,11 +32,13 @@ pub struct Doors {
 
 impl std::fmt::Debug for Doors {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Doors").field("ledger", &self.ledger).finish_non_exhaustive()
+        f.debug_struct("Doors")
+            .field("ledger", &self.ledger)
+            .finish_non_exhaustive()
     }
 }
 
-/// Returns the routes of the API.
+/// Returns the routes of the API. A panic behind one of them costs its request only.
 pub fn router(doors: Doors) -> Router {
     Router::new()
         .route("/api/v1/sql", post(sql))
@@ -42,6 +46,7 @@ pub fn router(doors: Doors) -> Router {
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(CatchPanicLayer::new())
         .with_state(doors)
 }
 
@@ -54,53 +59,102 @@ struct Asked {
     limit: Option<usize>,
 }
 
-async fn sql(State(doors): State<Doors>, headers: HeaderMap, body: Bytes) -> Result<Response, Failure> {
+async fn sql(
+    State(doors): State<Doors>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Failure> {
     let format = wanted(&headers)?;
     let asked = asked(&headers, &body)?;
-    let question = Query { sql: asked.sql, params: asked.params, limit_rows: asked.limit, ..Query::default() };
+    let question = Query {
+        sql: asked.sql,
+        params: asked.params,
+        limit_rows: asked.limit,
+        ..Query::default()
+    };
     let answer = doors.ledger.query(question).await?;
-    let body = AnswerBody::new(format, answer)?;
+    let mut body = AnswerBody::new(format, answer)?;
+    // What fails before the first row can still be told with a status; later only the connection breaks.
+    let first = body.next().await.transpose()?;
+    let body = stream::iter(first.map(Ok)).chain(body);
     let media = HeaderValue::from_static(format.media_type());
     Ok(([(header::CONTENT_TYPE, media)], Body::from_stream(body)).into_response())
 }
 
 /// Returns the format that the asker wants: the first one we know in `Accept`, JSON where it does not matter.
 fn wanted(headers: &HeaderMap) -> Result<Format, Failure> {
-    let Some(accept) = headers.get(header::ACCEPT) else { return Ok(Format::Json) };
-    let known = accept.to_str().unwrap_or_default().split(',').find_map(|media| {
-        let media: mime::Mime = media.trim().parse().ok()?;
-        match (media.type_(), media.subtype()) {
-            (mime::STAR, _) | (mime::APPLICATION, mime::STAR) => Some(Format::Json),
-            _ => Format::ALL.into_iter().find(|format| format.media_type() == media.essence_str()),
-        }
-    });
+    let Some(accept) = headers.get(header::ACCEPT) else {
+        return Ok(Format::Json);
+    };
+    let known = accept
+        .to_str()
+        .unwrap_or_default()
+        .split(',')
+        .find_map(|media| {
+            let media: mime::Mime = media.trim().parse().ok()?;
+            match (media.type_(), media.subtype()) {
+                (mime::STAR, _) | (mime::APPLICATION, mime::STAR) => Some(Format::Json),
+                _ => Format::ALL
+                    .into_iter()
+                    .find(|format| format.media_type() == media.essence_str()),
+            }
+        });
     let formats = Format::ALL.map(Format::media_type).join(", ");
     known.ok_or_else(|| {
-        Failure::request(StatusCode::NOT_ACCEPTABLE, "none of the accepted formats is known", &format!("accept one of {formats}"))
+        Failure::request(
+            StatusCode::NOT_ACCEPTABLE,
+            "none of the accepted formats is known",
+            &format!("accept one of {formats}"),
+        )
     })
 }
 
 fn asked(headers: &HeaderMap, body: &Bytes) -> Result<Asked, Failure> {
-    const HINT: &str = "send {\"sql\": \"select ...\"} as application/json, or the query itself as text/plain";
-    let media = headers.get(header::CONTENT_TYPE).and_then(|media| media.to_str().ok()).unwrap_or_default();
+    const HINT: &str =
+        "send {\"sql\": \"select ...\"} as application/json, or the query itself as text/plain";
+    let media = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|media| media.to_str().ok())
+        .unwrap_or_default();
     let media: mime::Mime = media.parse().unwrap_or(mime::APPLICATION_JSON);
     if media.type_() == mime::TEXT {
-        let sql = std::str::from_utf8(body)
-            .map_err(|error| Failure::request(StatusCode::BAD_REQUEST, format!("the query is not UTF-8: {error}"), HINT))?;
-        return Ok(Asked { sql: sql.to_owned(), ..Asked::default() });
+        let sql = std::str::from_utf8(body).map_err(|error| {
+            Failure::request(
+                StatusCode::BAD_REQUEST,
+                format!("the query is not UTF-8: {error}"),
+                HINT,
+            )
+        })?;
+        return Ok(Asked {
+            sql: sql.to_owned(),
+            ..Asked::default()
+        });
     }
     if media.subtype() != mime::JSON {
-        return Err(Failure::request(StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("cannot read {media}"), HINT));
+        return Err(Failure::request(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            format!("cannot read {media}"),
+            HINT,
+        ));
     }
-    serde_json::from_slice(body)
-        .map_err(|error| Failure::request(StatusCode::BAD_REQUEST, format!("the body is not what was expected: {error}"), HINT))
+    serde_json::from_slice(body).map_err(|error| {
+        Failure::request(
+            StatusCode::BAD_REQUEST,
+            format!("the body is not what was expected: {error}"),
+            HINT,
+        )
+    })
 }
 
 async fn ready(State(doors): State<Doors>) -> Response {
     // The doors open when recovery is over, so only a log that stopped writing makes a server unready.
     match doors.ledger.is_ready() {
         true => (StatusCode::OK, Json(serde_json::json!({ "ready": true }))).into_response(),
-        false => (StatusCode::SERVICE_UNAVAILABLE, Json(serde_json::json!({ "ready": false }))).into_response(),
+        false => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            Json(serde_json::json!({ "ready": false })),
+        )
+            .into_response(),
     }
 }
 
@@ -111,7 +165,10 @@ async fn metrics(State(doors): State<Doors>) -> Response {
 }
 
 /// Sets the gauges that nobody counts along the way.
-#[expect(clippy::cast_precision_loss, reason = "gauges are floating point numbers")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "gauges are floating point numbers"
+)]
 fn publish(ledger: &Ledger) {
     let stats = ledger.stats();
     metrics::gauge!("outspan_wal_bytes").set(stats.wal.size_bytes as f64);

@@ -21,16 +21,21 @@ pub(super) struct Failure {
 impl Failure {
     /// The request itself is wrong.
     pub(super) fn request(status: StatusCode, message: impl Into<String>, hint: &str) -> Self {
-        Self { status, code: "request", message: message.into(), hint: Some(hint.to_owned()) }
+        Self {
+            status,
+            code: "request",
+            message: message.into(),
+            hint: Some(hint.to_owned()),
+        }
     }
 }
 
 impl From<query::Error> for Failure {
     fn from(error: query::Error) -> Self {
         let status = match &error {
-            query::Error::Syntax { .. } | query::Error::Invalid { .. } | query::Error::TooLarge { .. } => {
-                StatusCode::BAD_REQUEST
-            }
+            query::Error::Syntax { .. }
+            | query::Error::Invalid { .. }
+            | query::Error::TooLarge { .. } => StatusCode::BAD_REQUEST,
             query::Error::Refused { .. } => StatusCode::FORBIDDEN,
             query::Error::Timeout { .. } => StatusCode::REQUEST_TIMEOUT,
             query::Error::Memory { .. } => StatusCode::UNPROCESSABLE_ENTITY,
@@ -41,7 +46,12 @@ impl From<query::Error> for Failure {
             tracing::error!(error = &error as &dyn std::error::Error, "query failed");
         }
         let hint = error.hint().map(str::to_owned);
-        Self { status, code: error.code(), message: error.to_string(), hint }
+        Self {
+            status,
+            code: error.code(),
+            message: error.to_string(),
+            hint,
+        }
     }
 }
 
@@ -51,9 +61,12 @@ impl IntoResponse for Failure {
         if let Some(hint) = self.hint {
             error["hint"] = hint.into();
         }
-        let mut response = (self.status, Json(serde_json::json!({ "error": error }))).into_response();
+        let mut response =
+            (self.status, Json(serde_json::json!({ "error": error }))).into_response();
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, RETRY_AFTER);
         }
         response
     }

@@ -22,13 +22,16 @@ fn recorded(folder: &Path) -> Vec<Recorded> {
     let numbers = (1..).take_while(|number| folder.join(format!("request-{number}.json")).exists());
     numbers
         .map(|number| {
-            let said = std::fs::read_to_string(folder.join(format!("request-{number}.json"))).unwrap();
+            let said =
+                std::fs::read_to_string(folder.join(format!("request-{number}.json"))).unwrap();
             let said: Value = serde_json::from_str(&said).unwrap();
             let headers = said["headers"].as_object().unwrap().iter();
             Recorded {
                 transport: said["transport"].as_str().unwrap().to_owned(),
                 path: said["path"].as_str().unwrap().to_owned(),
-                headers: headers.map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect(),
+                headers: headers
+                    .map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()))
+                    .collect(),
                 body: std::fs::read(folder.join(format!("request-{number}.bin"))).unwrap(),
             }
         })
@@ -37,8 +40,12 @@ fn recorded(folder: &Path) -> Vec<Recorded> {
 
 fn folders() -> Option<Vec<PathBuf>> {
     let all = shared("otlp-captures")?;
-    let entries = std::fs::read_dir(all).unwrap().map(|entry| entry.unwrap().path());
-    let mut folders: Vec<_> = entries.filter(|path| path.join("truth.json").exists()).collect();
+    let entries = std::fs::read_dir(all)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let mut folders: Vec<_> = entries
+        .filter(|path| path.join("truth.json").exists())
+        .collect();
     folders.sort();
     Some(folders)
 }
@@ -51,16 +58,28 @@ async fn send(node: &Node, request: Recorded) {
     if request.transport == "grpc" {
         return send_grpc(node, request).await;
     }
-    let mut post = reqwest::Client::new().post(format!("{}{}", node.url("otlp_http"), request.path));
+    let mut post =
+        reqwest::Client::new().post(format!("{}{}", node.url("otlp_http"), request.path));
     let framing = ["transfer-encoding", "content-length", "host"];
-    for (name, value) in request.headers.iter().filter(|(name, _)| !framing.contains(&name.as_str())) {
+    for (name, value) in request
+        .headers
+        .iter()
+        .filter(|(name, _)| !framing.contains(&name.as_str()))
+    {
         post = post.header(name, value);
     }
     let answer = post.body(request.body).send().await.unwrap();
     let (status, body) = (answer.status(), answer.bytes().await.unwrap());
     assert_eq!(status, 200, "{}: {body:?}", request.path);
-    let json = request.headers.iter().any(|(name, value)| name == "content-type" && value == "application/json");
-    let nothing_refused = if json { body.as_ref() == b"{}" } else { body.is_empty() };
+    let json = request
+        .headers
+        .iter()
+        .any(|(name, value)| name == "content-type" && value == "application/json");
+    let nothing_refused = if json {
+        body.as_ref() == b"{}"
+    } else {
+        body.is_empty()
+    };
     assert!(nothing_refused, "{}: {body:?}", request.path);
 }
 
@@ -99,11 +118,18 @@ impl Decoder for Bytes {
 }
 
 async fn send_grpc(node: &Node, request: Recorded) {
-    let channel = tonic::transport::Endpoint::new(node.url("otlp_grpc")).unwrap().connect().await.unwrap();
+    let channel = tonic::transport::Endpoint::new(node.url("otlp_grpc"))
+        .unwrap()
+        .connect()
+        .await
+        .unwrap();
     let mut client = tonic::client::Grpc::new(channel);
     client.ready().await.unwrap();
     let path = PathAndQuery::try_from(request.path).unwrap();
-    let answer = client.unary(tonic::Request::new(request.body), path, Bytes).await.unwrap();
+    let answer = client
+        .unary(tonic::Request::new(request.body), path, Bytes)
+        .await
+        .unwrap();
     assert_eq!(answer.into_inner(), Vec::<u8>::new(), "nothing is refused");
 }
 
@@ -120,7 +146,12 @@ async fn every_recorded_request_is_taken_and_each_span_counts_once() {
         }
         expected += truth(folder)["export"]["distinct_spans"].as_i64().unwrap();
         let name = folder.file_name().unwrap().to_string_lossy().into_owned();
-        assert_eq!(node.number("select count(*) from spans where signal = 'span'").await, expected, "{name}");
+        assert_eq!(
+            node.number("select count(*) from spans where signal = 'span'")
+                .await,
+            expected,
+            "{name}"
+        );
     }
     let secrets = planted(&folders);
     let (gone, stays) = (&secrets, stays());
@@ -137,7 +168,9 @@ async fn every_recorded_request_is_taken_and_each_span_counts_once() {
 
 /// Strings that are meant to stay: the search is no use if it finds nothing.
 fn stays() -> Vec<String> {
-    ["get_weather", "gpt-4o-mini", "transfer_to_billing"].map(str::to_owned).to_vec()
+    ["get_weather", "gpt-4.1-mini", "transfer_to_billing"]
+        .map(str::to_owned)
+        .to_vec()
 }
 
 /// Kinds that no detector takes out yet.
@@ -150,7 +183,9 @@ fn planted(folders: &[PathBuf]) -> BTreeSet<String> {
         let truth = truth(folder);
         for conversation in truth["conversations"].as_array().unwrap() {
             let planted = conversation["planted_pii"].as_object().unwrap();
-            let covered = planted.iter().filter(|(kind, _)| !OTHER_KINDS.contains(&kind.as_str()));
+            let covered = planted
+                .iter()
+                .filter(|(kind, _)| !OTHER_KINDS.contains(&kind.as_str()));
             all.extend(covered.map(|(_, planted)| planted["value"].as_str().unwrap().to_owned()));
         }
     }
@@ -159,12 +194,22 @@ fn planted(folders: &[PathBuf]) -> BTreeSet<String> {
 
 fn check_disk(dir: &Path, gone: &BTreeSet<String>, stays: &[String]) {
     let texts = everything_below(dir);
-    let leaked: Vec<_> = gone.iter().filter(|text| texts.iter().any(|(_, bytes)| contains(bytes, text))).collect();
+    let leaked: Vec<_> = gone
+        .iter()
+        .filter(|text| texts.iter().any(|(_, bytes)| contains(bytes, text)))
+        .collect();
     assert!(leaked.is_empty(), "planted strings on disk: {leaked:?}");
     for text in stays {
-        assert!(texts.iter().any(|(_, bytes)| contains(bytes, text)), "{text} should be found");
+        assert!(
+            texts.iter().any(|(_, bytes)| contains(bytes, text)),
+            "{text} should be found"
+        );
     }
-    assert!(gone.len() >= 10, "only {} planted strings to look for", gone.len());
+    assert!(
+        gone.len() >= 10,
+        "only {} planted strings to look for",
+        gone.len()
+    );
 }
 
 fn contains(bytes: &[u8], text: &str) -> bool {
@@ -177,7 +222,11 @@ fn everything_below(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut rest = vec![dir.to_owned()];
     while let Some(path) = rest.pop() {
         if path.is_dir() {
-            rest.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            rest.extend(
+                std::fs::read_dir(&path)
+                    .unwrap()
+                    .map(|entry| entry.unwrap().path()),
+            );
             continue;
         }
         let raw = std::fs::read(&path).unwrap();
@@ -193,10 +242,15 @@ fn everything_below(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 
 fn parquet_values(raw: &[u8]) -> Vec<u8> {
     use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-    let reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::copy_from_slice(raw)).unwrap().build().unwrap();
+    let reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::copy_from_slice(raw))
+        .unwrap()
+        .build()
+        .unwrap();
     let mut values = Vec::new();
     for rows in reader {
-        arrow::json::LineDelimitedWriter::new(&mut values).write(&rows.unwrap()).unwrap();
+        arrow::json::LineDelimitedWriter::new(&mut values)
+            .write(&rows.unwrap())
+            .unwrap();
     }
     values
 }
@@ -209,6 +263,9 @@ fn unpacked_frames(raw: &[u8]) -> Vec<u8> {
         let mut frame = zstd::Decoder::new(&raw[at..]).unwrap().single_frame();
         std::io::Read::read_to_end(&mut frame, &mut all).unwrap();
     }
-    assert!(raw.is_empty() || raw.len() < 64 || !all.is_empty(), "a segment with records has frames");
+    assert!(
+        raw.is_empty() || raw.len() < 64 || !all.is_empty(),
+        "a segment with records has frames"
+    );
     all
 }

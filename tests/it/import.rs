@@ -11,25 +11,48 @@ struct Set {
     traces: i64,
 }
 
-const AIRLINE: Set = Set { folder: "truth/airline", spans: 3_818, traces: 200 };
-const COMPANY: Set = Set { folder: "truth/company", spans: 20_309, traces: 1_900 };
+const AIRLINE: Set = Set {
+    folder: "truth/airline",
+    spans: 3_818,
+    traces: 200,
+};
+const COMPANY: Set = Set {
+    folder: "truth/company",
+    spans: 20_309,
+    traces: 1_900,
+};
 
 fn import(target: &[&str], files: &[&Path]) -> Output {
-    let output = outspan().arg("import").args(files).args(target).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let output = outspan()
+        .arg("import")
+        .args(files)
+        .args(target)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     output
 }
 
 async fn check(node: &Node, set: &Set) {
     assert_eq!(node.number("select count(*) from spans").await, set.spans);
-    assert_eq!(node.number("select count(distinct trace_id) from spans").await, set.traces);
+    assert_eq!(
+        node.number("select count(distinct trace_id) from spans")
+            .await,
+        set.traces
+    );
     let doubled = "select count(*) from (select trace_id, span_id from spans group by trace_id, span_id having count(*) > 1)";
     assert_eq!(node.number(doubled).await, 0);
 }
 
 /// Imports twice into a server, then looks after a restart and after a compaction.
 async fn imported(set: &Set) {
-    let Some(folder) = shared(set.folder) else { return };
+    let Some(folder) = shared(set.folder) else {
+        return;
+    };
     let (_room, dir) = scratch();
     let mut node = Node::start_with(&dir, &[("OUTSPAN_FLUSH_AFTER_MS", "300")]);
     let server = node.url("http");
@@ -39,8 +62,16 @@ async fn imported(set: &Set) {
         check(&node, set).await;
     }
     assert_eq!(node.terminate(), Some(0));
-    let compacted = outspan().args(["maintain", "compact", "--data"]).arg(&dir).output().unwrap();
-    assert!(compacted.status.success(), "{}", String::from_utf8_lossy(&compacted.stderr));
+    let compacted = outspan()
+        .args(["maintain", "compact", "--data"])
+        .arg(&dir)
+        .output()
+        .unwrap();
+    assert!(
+        compacted.status.success(),
+        "{}",
+        String::from_utf8_lossy(&compacted.stderr)
+    );
     node.start_again();
     check(&node, set).await;
     import(&["--server", &node.url("http")], &[&traces]);
@@ -59,16 +90,28 @@ async fn company_counts_the_same_imported_once_or_twice_and_after_compaction() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_import_that_is_killed_in_the_middle_can_be_done_again() {
-    let Some(folder) = shared(COMPANY.folder) else { return };
+    let Some(folder) = shared(COMPANY.folder) else {
+        return;
+    };
     let (_room, dir) = scratch();
     let traces = folder.join("traces.otlp.pb.gz");
     let mut node = Node::start_with(&dir, &[("OUTSPAN_FLUSH_AFTER_MS", "100")]);
     let mut import_ = outspan();
-    let import_ = import_.arg("import").arg(&traces).args(["--server", &node.url("http")]);
-    let mut running = import_.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let import_ = import_
+        .arg("import")
+        .arg(&traces)
+        .args(["--server", &node.url("http")]);
+    let mut running = import_
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     while node.number("select count(*) from spans").await < 2_000 {}
     node.kill();
-    assert!(!running.wait().unwrap().success(), "an import whose server is killed fails");
+    assert!(
+        !running.wait().unwrap().success(),
+        "an import whose server is killed fails"
+    );
     node.start_again();
     let kept = node.number("select count(*) from spans").await;
     assert!((2_000..COMPANY.spans).contains(&kept), "{kept}");
@@ -78,26 +121,46 @@ async fn an_import_that_is_killed_in_the_middle_can_be_done_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn outcome_reports_are_imported_once_and_join_their_runs() {
-    let Some(folder) = shared(AIRLINE.folder) else { return };
+    let Some(folder) = shared(AIRLINE.folder) else {
+        return;
+    };
     let (_room, dir) = scratch();
     let node = Node::start(&dir);
-    let (traces, outcomes) = (folder.join("traces.otlp.pb.gz"), folder.join("outcomes.jsonl"));
+    let (traces, outcomes) = (
+        folder.join("traces.otlp.pb.gz"),
+        folder.join("outcomes.jsonl"),
+    );
     for _ in 0..2 {
         import(&["--server", &node.url("http")], &[&traces, &outcomes]);
     }
-    let by_outcome = node.rows("select outcome, count(*) from outcomes group by outcome order by outcome").await;
+    let by_outcome = node
+        .rows("select outcome, count(*) from outcomes group by outcome order by outcome")
+        .await;
     let expected = serde_json::json!([["escalated", 13], ["failure", 103], ["success", 84]]);
     assert_eq!(serde_json::to_value(by_outcome).unwrap(), expected);
-    let joined = "select count(distinct o.trace_id) from outcomes o join spans s on s.trace_id = o.trace_id";
+    let joined =
+        "select count(distinct o.trace_id) from outcomes o join spans s on s.trace_id = o.trace_id";
     assert_eq!(node.number(joined).await, 200);
 }
 
 #[test]
 fn a_directory_that_no_server_holds_is_served_for_the_moment() {
-    let Some(folder) = shared(AIRLINE.folder) else { return };
+    let Some(folder) = shared(AIRLINE.folder) else {
+        return;
+    };
     let (_room, dir) = scratch();
     let data = dir.to_str().unwrap();
     import(&["--data", data], &[&folder.join("traces.otlp.pb.gz")]);
-    let asked = outspan().args(["sql", "select count(*) as n from spans", "--format", "csv", "--data", data]).output().unwrap();
+    let asked = outspan()
+        .args([
+            "sql",
+            "select count(*) as n from spans",
+            "--format",
+            "csv",
+            "--data",
+            data,
+        ])
+        .output()
+        .unwrap();
     assert_eq!(String::from_utf8_lossy(&asked.stdout), "n\n3818\n");
 }

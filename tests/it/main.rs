@@ -3,7 +3,10 @@
 //! `architecture` holds the sources against the drawing. What needs no second module is tested beside the code.
 #![expect(
     clippy::unwrap_used,
-    reason = "a test that cannot go on says where, and ends"
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a test that cannot go on says where, and ends; it starts tasks of its own and says what it skips"
 )]
 
 mod architecture;

@@ -7,7 +7,9 @@ use crate::support::{JSON, Node, request, scratch, span, text};
 
 async fn names(node: &Node) -> Vec<String> {
     let rows = node.rows("select name from spans order by name").await;
-    rows.iter().map(|row| row[0].as_str().unwrap().to_owned()).collect()
+    rows.iter()
+        .map(|row| row[0].as_str().unwrap().to_owned())
+        .collect()
 }
 
 /// The same span, ended later and with an attribute more.
@@ -30,15 +32,27 @@ async fn a_span_sent_again_counts_once_in_every_state_of_the_table() {
     node.kill();
     node.start_again();
     assert!(node.send(&sent).await);
-    assert_eq!(names(&node).await, ["a", "b"], "after a crash, before a flush");
+    assert_eq!(
+        names(&node).await,
+        ["a", "b"],
+        "after a crash, before a flush"
+    );
     assert_eq!(node.terminate(), Some(0));
     node.start_again();
     assert_eq!(names(&node).await, ["a", "b"], "after a flush");
     assert!(node.send(&sent).await);
-    assert_eq!(names(&node).await, ["a", "b"], "sent again after a flush and a restart");
+    assert_eq!(
+        names(&node).await,
+        ["a", "b"],
+        "sent again after a flush and a restart"
+    );
     node.kill();
     node.start_again();
-    assert_eq!(names(&node).await, ["a", "b"], "and after a crash behind that");
+    assert_eq!(
+        names(&node).await,
+        ["a", "b"],
+        "and after a crash behind that"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -56,8 +70,14 @@ async fn the_same_span_in_json_is_the_same_span() {
             "attributes": [{ "value": { "stringValue": "1" }, "key": "a" }, { "key": "b", "value": { "stringValue": "2" } }],
         }] }],
     }] });
-    let answer = node.post("/v1/traces", JSON, as_json.to_string().into_bytes()).await.unwrap();
-    assert_eq!((answer.status().as_u16(), answer.text().await.unwrap()), (200, "{}".to_owned()));
+    let answer = node
+        .post("/v1/traces", JSON, as_json.to_string().into_bytes())
+        .await
+        .unwrap();
+    assert_eq!(
+        (answer.status().as_u16(), answer.text().await.unwrap()),
+        (200, "{}".to_owned())
+    );
     assert_eq!(node.number("select count(*) from spans").await, 1);
 }
 
@@ -65,27 +85,46 @@ async fn the_same_span_in_json_is_the_same_span() {
 async fn the_most_complete_version_wins_in_whichever_order_and_state() {
     let (_room, dir) = scratch();
     let mut node = Node::start_with(&dir, &[("OUTSPAN_FLUSH_AFTER_MS", "3600000")]);
-    let (short, long) = (request(vec![span(1, 1, "short"), span(1, 2, "other")]), request(vec![more_complete("long")]));
+    let (short, long) = (
+        request(vec![span(1, 1, "short"), span(1, 2, "other")]),
+        request(vec![more_complete("long")]),
+    );
     assert!(node.send(&short).await);
     assert!(node.send(&long).await);
     assert_eq!(names(&node).await, ["long", "other"], "both in the buffer");
     assert!(node.send(&short).await);
-    assert_eq!(names(&node).await, ["long", "other"], "the lesser version comes again");
+    assert_eq!(
+        names(&node).await,
+        ["long", "other"],
+        "the lesser version comes again"
+    );
     assert_eq!(node.terminate(), Some(0));
     node.start_again();
     let mut longer = more_complete("longer");
     longer.end_time_unix_nano += 1;
     assert!(node.send(&request(vec![longer.clone()])).await);
-    assert_eq!(names(&node).await, ["longer", "other"], "the lesser one is in a file");
+    assert_eq!(
+        names(&node).await,
+        ["longer", "other"],
+        "the lesser one is in a file"
+    );
     node.kill();
     node.start_again();
     assert_eq!(names(&node).await, ["longer", "other"], "after a crash");
     assert_eq!(node.terminate(), Some(0));
     node.start_again();
-    assert_eq!(names(&node).await, ["longer", "other"], "after the file was rewritten");
+    assert_eq!(
+        names(&node).await,
+        ["longer", "other"],
+        "after the file was rewritten"
+    );
     assert!(node.send(&long).await);
     assert_eq!(names(&node).await, ["longer", "other"]);
-    assert_eq!(node.number("select count(*) from spans where end_ts > ts").await, 2);
+    assert_eq!(
+        node.number("select count(*) from spans where end_ts > ts")
+            .await,
+        2
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -93,27 +132,46 @@ async fn content_and_events_are_those_of_the_version_that_won() {
     let (_room, dir) = scratch();
     let mut node = Node::start_with(&dir, &[("OUTSPAN_FLUSH_AFTER_MS", "3600000")]);
     let with_content = |mut span: Span, said: &str| {
-        span.attributes.push(text("gen_ai.input.messages", &format!("[{{\"role\":\"user\",\"parts\":[{{\"type\":\"text\",\"content\":\"{said}\"}}]}}]")));
-        span.events.push(opentelemetry_proto::tonic::trace::v1::span::Event { name: said.to_owned(), time_unix_nano: span.start_time_unix_nano, ..Default::default() });
+        span.attributes.push(text(
+            "gen_ai.input.messages",
+            &format!(
+                "[{{\"role\":\"user\",\"parts\":[{{\"type\":\"text\",\"content\":\"{said}\"}}]}}]"
+            ),
+        ));
+        span.events
+            .push(opentelemetry_proto::tonic::trace::v1::span::Event {
+                name: said.to_owned(),
+                time_unix_nano: span.start_time_unix_nano,
+                ..Default::default()
+            });
         request(vec![span])
     };
     let found = async |node: &Node| {
         let bodies = node.rows("select body from span_content").await;
         let events = node.rows("select name from span_events").await;
         assert_eq!((bodies.len(), events.len()), (1, 1));
-        (bodies[0][0].as_str().unwrap().to_owned(), events[0][0].as_str().unwrap().to_owned())
+        (
+            bodies[0][0].as_str().unwrap().to_owned(),
+            events[0][0].as_str().unwrap().to_owned(),
+        )
     };
     assert!(node.send(&with_content(span(1, 1, "a"), "first")).await);
     assert_eq!(node.terminate(), Some(0));
     node.start_again();
     assert!(node.send(&with_content(more_complete("a"), "second")).await);
     let (body, event) = found(&node).await;
-    assert!(body.contains("second") && event == "second", "{body} {event}");
+    assert!(
+        body.contains("second") && event == "second",
+        "{body} {event}"
+    );
     assert!(node.send(&with_content(span(1, 1, "a"), "first")).await);
     assert_eq!(node.terminate(), Some(0));
     node.start_again();
     let (body, event) = found(&node).await;
-    assert!(body.contains("second") && event == "second", "{body} {event}");
+    assert!(
+        body.contains("second") && event == "second",
+        "{body} {event}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -123,11 +181,27 @@ async fn an_outcome_that_is_reported_again_counts_once_and_a_corrected_one_is_ke
     let url = format!("{}/api/v1/outcomes", node.url("http"));
     let trace = "0000000000000000000000000000000a";
     let report = |outcome: &str, at: &str| json!({ "trace_id": trace, "outcome": outcome, "reported_at": at });
-    let (first, corrected) = (report("failure", "2026-01-01T00:00:00Z"), report("success", "2026-01-02T00:00:00Z"));
+    let (first, corrected) = (
+        report("failure", "2026-01-01T00:00:00Z"),
+        report("success", "2026-01-02T00:00:00Z"),
+    );
     for body in [&first, &first, &corrected] {
-        let answer = reqwest::Client::new().post(&url).json(body).send().await.unwrap();
+        let answer = reqwest::Client::new()
+            .post(&url)
+            .json(body)
+            .send()
+            .await
+            .unwrap();
         assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
     }
-    let latest = node.rows("select outcome, reported_at from outcomes order by reported_at desc").await;
-    assert_eq!(serde_json::to_value(latest).unwrap(), json!([["success", "2026-01-02T00:00:00Z"], ["failure", "2026-01-01T00:00:00Z"]]));
+    let latest = node
+        .rows("select outcome, reported_at from outcomes order by reported_at desc")
+        .await;
+    assert_eq!(
+        serde_json::to_value(latest).unwrap(),
+        json!([
+            ["success", "2026-01-02T00:00:00Z"],
+            ["failure", "2026-01-01T00:00:00Z"]
+        ])
+    );
 }

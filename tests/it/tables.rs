@@ -18,23 +18,53 @@ print(json.dumps(counts))
 #[tokio::test(flavor = "multi_thread")]
 async fn another_delta_reader_counts_the_same_rows_while_the_server_runs() {
     let Some(python) = std::env::var_os("OUTSPAN_PYTHON") else {
-        assert!(std::env::var_os("OUTSPAN_REQUIRE_SHARED").is_none(), "OUTSPAN_PYTHON is required and missing");
+        assert!(
+            std::env::var_os("OUTSPAN_REQUIRE_SHARED").is_none(),
+            "OUTSPAN_PYTHON is required and missing"
+        );
         println!("SKIPPED: OUTSPAN_PYTHON names no Python with the package deltalake");
         return;
     };
-    let Some(folder) = shared("truth/airline") else { return };
+    let Some(folder) = shared("truth/airline") else {
+        return;
+    };
     let (_room, dir) = scratch();
     let node = Node::start_with(&dir, &[("OUTSPAN_FLUSH_AFTER_MS", "200")]);
-    let files = [folder.join("traces.otlp.pb.gz"), folder.join("outcomes.jsonl")];
-    let imported = outspan().arg("import").args(files).args(["--server", &node.url("http")]).output().unwrap();
+    let files = [
+        folder.join("traces.otlp.pb.gz"),
+        folder.join("outcomes.jsonl"),
+    ];
+    let imported = outspan()
+        .arg("import")
+        .args(files)
+        .args(["--server", &node.url("http")])
+        .output()
+        .unwrap();
     assert!(imported.status.success());
-    while !node.text("http", "/metrics").await.contains("outspan_buffer_rows 0") {}
-    let counted = Command::new(python).args(["-c", COUNT]).arg(dir.join("tables")).output().unwrap();
-    assert!(counted.status.success(), "{}", String::from_utf8_lossy(&counted.stderr));
-    let counted: std::collections::BTreeMap<String, i64> = serde_json::from_slice(&counted.stdout).unwrap();
+    while !node
+        .text("http", "/metrics")
+        .await
+        .contains("outspan_buffer_rows 0")
+    {}
+    let counted = Command::new(python)
+        .args(["-c", COUNT])
+        .arg(dir.join("tables"))
+        .output()
+        .unwrap();
+    assert!(
+        counted.status.success(),
+        "{}",
+        String::from_utf8_lossy(&counted.stderr)
+    );
+    let counted: std::collections::BTreeMap<String, i64> =
+        serde_json::from_slice(&counted.stdout).unwrap();
     assert_eq!((counted["spans"], counted["outcomes"]), (3_818, 200));
     for (table, rows) in counted {
-        assert_eq!(node.number(&format!("select count(*) from {table}")).await, rows, "{table}");
+        assert_eq!(
+            node.number(&format!("select count(*) from {table}")).await,
+            rows,
+            "{table}"
+        );
     }
 }
 
@@ -47,20 +77,35 @@ async fn tables_live_in_an_s3_bucket_as_they_do_in_a_directory() {
     let store = store.replace("ENDPOINT", &endpoint);
     std::fs::create_dir_all(&dir).unwrap();
     let config = room.path().join("outspan.toml");
-    std::fs::write(&config, format!("wal = {:?}\nstore = {store}\n", dir.join("wal"))).unwrap();
+    std::fs::write(
+        &config,
+        format!("wal = {:?}\nstore = {store}\n", dir.join("wal")),
+    )
+    .unwrap();
     let mut node = Node::start_on("s3://traces/outspan", &dir, &config);
-    assert!(node.send(&request((1..=30).map(|id| span(1, id, "work")).collect())).await);
+    assert!(
+        node.send(&request((1..=30).map(|id| span(1, id, "work")).collect()))
+            .await
+    );
     assert_eq!(node.number("select count(*) from spans").await, 30);
     assert_eq!(node.terminate(), Some(0));
-    assert!(room.path().join("buckets/traces/outspan/tables/spans/_delta_log").is_dir());
+    assert!(
+        room.path()
+            .join("buckets/traces/outspan/tables/spans/_delta_log")
+            .is_dir()
+    );
     node.start_again();
-    assert!(node.send(&request((1..=31).map(|id| span(1, id, "work")).collect())).await);
+    assert!(
+        node.send(&request((1..=31).map(|id| span(1, id, "work")).collect()))
+            .await
+    );
     assert_eq!(node.number("select count(*) from spans").await, 31);
 }
 
 /// Serves a directory of buckets as S3; returns the endpoint.
 async fn s3(buckets: &std::path::Path) -> String {
-    let mut service = s3s::service::S3ServiceBuilder::new(s3s_fs::FileSystem::new(buckets).unwrap());
+    let mut service =
+        s3s::service::S3ServiceBuilder::new(s3s_fs::FileSystem::new(buckets).unwrap());
     service.set_auth(s3s::auth::SimpleAuth::from_single("key", "secret"));
     let service = service.build();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -72,7 +117,10 @@ async fn s3(buckets: &std::path::Path) -> String {
             let connection = async move {
                 let io = hyper_util::rt::TokioIo::new(socket);
                 let executor = hyper_util::rt::TokioExecutor::new();
-                let _broken = hyper_util::server::conn::auto::Builder::new(executor).serve_connection(io, service).await.is_err();
+                let _broken = hyper_util::server::conn::auto::Builder::new(executor)
+                    .serve_connection(io, service)
+                    .await
+                    .is_err();
             };
             tokio::task::spawn(connection);
         }

@@ -1,3 +1,5 @@
+//! Writes are whole or absent, and of two creators one wins.
+
 use std::fs;
 
 use futures::TryStreamExt;

@@ -1,3 +1,5 @@
+//! Each format says exactly what the columns hold.
+
 use std::collections::HashMap;
 use std::io::Cursor;
 use std::sync::Arc;
@@ -94,7 +96,7 @@ fn json_keeps_every_digit_and_says_what_json_cannot() {
         r#"[-9223372036854775808,18446744073709551615,-123456789012.345678901234,0.1,null,"a\"b,\n\u0001é",true,"#,
         r#""2023-11-14T22:13:20.000001Z","2023-11-14T22:13:20Z","2023-11-14T22:13:20.500Z","2022-01-08","#,
         r#"[1,null,3],{"at":"1970-01-01T00:00:00Z","b":"/wA="},"/wA=",null],"#,
-        r#"[null,null,null,null,-1e300,null,null,null,null,null,null,null,{"at":null,"b":null},null,null]],"#,
+        r#"[null,null,null,null,-1.0e300,null,null,null,null,null,null,null,{"at":null,"b":null},null,null]],"#,
         r#""truncated":true,"elapsed_ms":7}"#
     );
     assert_eq!(rows, expected);
@@ -301,6 +303,7 @@ fn formats_are_known_by_name_and_media_type() {
 async fn body(format: Format, sql: &str) -> (Vec<Bytes>, Option<Error>) {
     let engine = Engine::new(Config {
         threads: 2,
+        partitions: 1,
         rows_max: 10_000,
         ..Config::default()
     })
@@ -376,6 +379,13 @@ async fn a_column_that_a_format_does_not_know_is_said_so() {
         datafusion::arrow::datatypes::UnionMode::Sparse,
     );
     let schema = Arc::new(Schema::new(vec![Field::new("u", union, true)]));
-    let error = Writer::new(Format::Parquet, &schema).unwrap_err();
-    assert_eq!(error.code(), "invalid", "{error:?}");
+    let fields = vec![schema.field(0).clone()];
+    let nested = Field::new("s", DataType::Struct(fields.into()), true);
+    for schema in [schema, Arc::new(Schema::new(vec![nested]))] {
+        for format in [Format::Json, Format::Ndjson, Format::Csv, Format::Parquet] {
+            let error = Writer::new(format, &schema).unwrap_err();
+            assert_eq!(error.code(), "invalid", "{error:?}");
+        }
+        assert!(Writer::new(Format::Arrow, &schema).is_ok());
+    }
 }

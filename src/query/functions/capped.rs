@@ -39,8 +39,10 @@ pub(crate) const STEPS_MAX: u64 = 1 << 30;
 /// How the size, or the time, of a function's result follows from its arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Growth {
-    /// `repeat(text, n)`, `array_repeat(value, n)`.
+    /// `repeat(text, n)`.
     Times,
+    /// `array_repeat(value, n)`.
+    Copies,
     /// `lpad(text, n, fill)`.
     Pad,
     /// `array_resize(list, n, value)`.
@@ -78,7 +80,8 @@ enum Growth {
 impl Growth {
     fn of(name: &str) -> Option<Self> {
         Some(match name {
-            "repeat" | "array_repeat" => Self::Times,
+            "repeat" => Self::Times,
+            "array_repeat" => Self::Copies,
             "lpad" | "rpad" => Self::Pad,
             "array_resize" => Self::Resize,
             "range" | "generate_series" => Self::Series,
@@ -113,42 +116,15 @@ impl Growth {
     /// Returns the estimate for each row.
     fn estimate(self, columns: &Columns) -> Result<Vec<u64>> {
         match self {
-            Self::Times => {
-                let (bytes, times) = (columns.bytes(0), columns.counts(1)?);
-                Ok(columns.rows(|row| (bytes.at(row) + 1).saturating_mul(times.at(row))))
-            }
+            Self::Times => columns.repeated(0),
+            Self::Copies => columns.repeated(8),
             Self::Pad => columns.padded(),
-            Self::Resize => {
-                let (bytes, times, value) =
-                    (columns.bytes(0), columns.counts(1)?, columns.bytes(2));
-                Ok(columns.rows(|row| {
-                    let added = (value.at(row) + 8).saturating_mul(times.at(row));
-                    bytes.at(row).saturating_add(added)
-                }))
-            }
+            Self::Resize => columns.resized(),
             Self::Series => columns.series(),
             Self::Sum => Ok(columns.rows(columns.sum())),
-            Self::SumWithSeparators => {
-                let (sum, separator) = (columns.sum(), columns.bytes(0));
-                let args = columns.arrays.len() as u64;
-                Ok(columns
-                    .rows(|row| sum(row).saturating_add(separator.at(row).saturating_mul(args))))
-            }
-            Self::Join => {
-                let (bytes, lengths) = (columns.bytes(0), columns.lengths(0));
-                let (separator, null) = (columns.bytes(1), columns.bytes(2));
-                Ok(columns.rows(|row| {
-                    // Numbers and times may become 32 letters each.
-                    let each = separator.at(row) + null.at(row) + 32;
-                    bytes
-                        .at(row)
-                        .saturating_add(lengths.at(row).saturating_mul(each))
-                }))
-            }
-            Self::Split => {
-                let bytes = columns.bytes(0);
-                Ok(columns.rows(|row| bytes.at(row).saturating_mul(17)))
-            }
+            Self::SumWithSeparators => Ok(columns.separated()),
+            Self::Join => Ok(columns.joined()),
+            Self::Split => Ok(columns.scaled(0, 17)),
             Self::Replace => columns.replaced(),
             Self::RegexReplace => columns.regex_replaced(),
             Self::RegexGroups => {
@@ -163,32 +139,11 @@ impl Growth {
                         .saturating_add(lengths.at(row).saturating_mul(to.at(row)))
                 }))
             }
-            Self::Zip => {
-                let lengths: Vec<_> = (0..columns.arrays.len())
-                    .map(|i| columns.lengths(i))
-                    .collect();
-                let (sum, args) = (columns.sum(), lengths.len() as u64);
-                Ok(columns.rows(|row| {
-                    let longest = lengths.iter().map(|l| l.at(row)).max().unwrap_or(0);
-                    sum(row).saturating_add(longest.saturating_mul(16 * args))
-                }))
-            }
-            Self::Format => {
-                let format = columns.bytes(1);
-                Ok(columns.rows(|row| format.at(row).saturating_mul(16)))
-            }
-            Self::Double => {
-                let bytes = columns.bytes(0);
-                Ok(columns.rows(|row| bytes.at(row).saturating_mul(2)))
-            }
-            Self::StepsOfBytes => {
-                let (a, b) = (columns.bytes(0), columns.bytes(1));
-                Ok(columns.rows(|row| a.at(row).saturating_mul(b.at(row))))
-            }
-            Self::StepsOfLists => {
-                let (a, b) = (columns.lengths(0), columns.lengths(1));
-                Ok(columns.rows(|row| a.at(row).saturating_mul(b.at(row))))
-            }
+            Self::Zip => Ok(columns.zipped()),
+            Self::Format => Ok(columns.scaled(1, 16)),
+            Self::Double => Ok(columns.scaled(0, 2)),
+            Self::StepsOfBytes => Ok(columns.product(&columns.bytes(0), &columns.bytes(1))),
+            Self::StepsOfLists => Ok(columns.product(&columns.lengths(0), &columns.lengths(1))),
         }
     }
 }
@@ -281,6 +236,62 @@ impl Columns {
                 .iter()
                 .fold(0_u64, |sum, b| sum.saturating_add(b.at(row)))
         }
+    }
+
+    fn scaled(&self, arg: usize, factor: u64) -> Vec<u64> {
+        let bytes = self.bytes(arg);
+        self.rows(|row| bytes.at(row).saturating_mul(factor))
+    }
+
+    fn product(&self, a: &Numbers, b: &Numbers) -> Vec<u64> {
+        self.rows(|row| a.at(row).saturating_mul(b.at(row)))
+    }
+
+    /// Copies of the first argument, each `entry` bytes larger.
+    fn repeated(&self, entry: u64) -> Result<Vec<u64>> {
+        let (bytes, times) = (self.bytes(0), self.counts(1)?);
+        Ok(self.rows(|row| (bytes.at(row) + entry).saturating_mul(times.at(row))))
+    }
+
+    fn resized(&self) -> Result<Vec<u64>> {
+        let (bytes, times, value) = (self.bytes(0), self.counts(1)?, self.bytes(2));
+        Ok(self.rows(|row| {
+            let added = (value.at(row) + 8).saturating_mul(times.at(row));
+            bytes.at(row).saturating_add(added)
+        }))
+    }
+
+    fn separated(&self) -> Vec<u64> {
+        let (sum, separator) = (self.sum(), self.bytes(0));
+        let args = self.arrays.len() as u64;
+        self.rows(|row| sum(row).saturating_add(separator.at(row).saturating_mul(args)))
+    }
+
+    fn joined(&self) -> Vec<u64> {
+        let (bytes, lengths) = (self.bytes(0), self.lengths(0));
+        let (separator, null) = (self.bytes(1), self.bytes(2));
+        self.rows(|row| {
+            // Numbers and times may become 32 letters each.
+            let each = separator.at(row) + null.at(row) + 32;
+            bytes
+                .at(row)
+                .saturating_add(lengths.at(row).saturating_mul(each))
+        })
+    }
+
+    fn zipped(&self) -> Vec<u64> {
+        let lengths: Vec<_> = (0..self.arrays.len())
+            .map(|arg| self.lengths(arg))
+            .collect();
+        let (sum, args) = (self.sum(), lengths.len() as u64);
+        self.rows(|row| {
+            let longest = lengths
+                .iter()
+                .map(|length| length.at(row))
+                .max()
+                .unwrap_or(0);
+            sum(row).saturating_add(longest.saturating_mul(16 * args))
+        })
     }
 
     fn padded(&self) -> Result<Vec<u64>> {

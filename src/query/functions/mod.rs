@@ -2,6 +2,7 @@
 
 mod capped;
 mod json;
+mod kept;
 mod series;
 mod sizes;
 mod stats;
@@ -49,9 +50,13 @@ pub(super) fn scalar() -> Vec<Arc<ScalarUDF>> {
         .collect()
 }
 
-/// Returns the aggregate functions; their states are seen by the memory pool.
+/// Returns the aggregate functions, capped where they keep all they see. The states of the others are small, or seen by
+/// the memory pool.
 pub(super) fn aggregate() -> Vec<Arc<AggregateUDF>> {
     SessionStateDefaults::default_aggregate_functions()
+        .into_iter()
+        .map(kept::capped)
+        .collect()
 }
 
 /// Returns the window functions.

@@ -1,6 +1,6 @@
 //! How many bytes each row of an array holds, whatever its type.
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, OffsetSizeTrait};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, ByteView, OffsetSizeTrait};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::DataType;
 
@@ -96,10 +96,9 @@ fn lengths<O: OffsetSizeTrait>(offsets: &[O]) -> Vec<u64> {
 }
 
 fn views(views: &[u128]) -> Vec<u64> {
-    // The low 32 bits of a view are its length.
     views
         .iter()
-        .map(|view| (view & u128::from(u32::MAX)) as u64)
+        .map(|view| u64::from(ByteView::from(*view).length))
         .collect()
 }
 

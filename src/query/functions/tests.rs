@@ -328,6 +328,19 @@ fn every_aggregate_window_and_table_function_is_known() {
 }
 
 #[test]
+fn the_aggregates_that_keep_what_they_see_are_capped() {
+    for function in aggregate() {
+        let capped = function.inner().is::<super::kept::Kept>();
+        assert_eq!(
+            capped,
+            ["array_agg", "string_agg"].contains(&function.name()),
+            "{}",
+            function.name()
+        );
+    }
+}
+
+#[test]
 fn functions_of_functions_are_not_offered() {
     let state = SessionStateBuilder::new()
         .with_scalar_functions(scalar())

@@ -1,3 +1,5 @@
+//! Reports are read in every form, and a bad one costs only itself.
+
 use super::*;
 
 fn good(json: &str) -> RawOutcome {

@@ -8,12 +8,11 @@ use serde_json::Value;
 use super::rules;
 use crate::model::Privacy;
 use crate::redact::Counts;
-use crate::redact::builtin::BUILTIN;
+use crate::redact::builtin;
 
 /// Pieces that texts with private data are made of, in an order that nobody would think of.
 fn pieces() -> impl Strategy<Value = String> {
-    let values: Vec<&str> = BUILTIN
-        .iter()
+    let values: Vec<&str> = builtin::rules()
         .flat_map(|rule| rule.hits)
         .map(|(text, _)| *text)
         .collect();

@@ -1,3 +1,5 @@
+//! A commit happens once and as a whole, whoever races and whatever fails.
+
 use std::sync::Arc;
 
 use arrow::array::AsArray;

@@ -1,3 +1,5 @@
+//! Rows are found again in files, with the version and the sequence number they were stored with.
+
 use std::sync::Arc;
 
 use arrow::array::{

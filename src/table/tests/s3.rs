@@ -1,3 +1,5 @@
+//! The same table in a bucket.
+
 use std::collections::HashMap;
 use std::sync::Arc;
 

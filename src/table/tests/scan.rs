@@ -1,3 +1,5 @@
+//! Scans read what they must and nothing that is hidden.
+
 use std::sync::Arc;
 
 use crate::model::{SpanRow, Table};

@@ -1,3 +1,5 @@
+//! A table in a place of its own, and rows to put into it.
+
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;

@@ -1,3 +1,5 @@
+//! Compaction changes no answer, and a vacuum removes only what nobody needs.
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -49,9 +49,7 @@ impl Source {
     fn read(file: &str, at: Vec<String>, text: &str, in_test: bool) -> Self {
         let root = if file == "src/main.rs" { "main" } else { "lib" };
         let module = at.first().map_or(root, String::as_str).to_owned();
-        let tokens: TokenStream = text
-            .parse()
-            .unwrap_or_else(|error| panic!("{file} is no Rust: {error}"));
+        let tokens: TokenStream = text.parse().expect("what is no Rust does not compile");
         let mut reader = Reader {
             at,
             in_test,
@@ -194,7 +192,11 @@ impl Reader {
             }
         }
         if imported && names.len() > 1 {
-            self.locals.insert(self.local_name(tokens, next, &names));
+            let name = self.local_name(tokens, next, &names);
+            // `use bytes::bytes` brings what it is called by; it does not hide the crate.
+            if name != names[0] {
+                self.locals.insert(name);
+            }
         }
         if imported || names.len() > 1 {
             self.record(&names);
@@ -265,7 +267,7 @@ fn follow(source: Source, found: &mut Vec<Source>) {
         let file = [format!("{stem}.rs"), format!("{stem}/mod.rs")]
             .into_iter()
             .find(|file| checkout().join(file).exists())
-            .unwrap_or_else(|| panic!("{} names {stem}, which is not there", source.file));
+            .expect("a module without a file does not compile");
         follow(
             Source::read(&file, child.at.clone(), &read(&file), child.in_test),
             found,

@@ -1,3 +1,5 @@
+//! Functions that grow their input stop at the cap.
+
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::registry::FunctionRegistry;
 use datafusion::prelude::SessionContext;
@@ -68,7 +70,7 @@ async fn constants_are_capped_when_they_are_folded() {
 async fn both_sides_of_the_limit_of_a_constant() {
     assert_eq!(
         code(&format!(
-            "select repeat('xxxxxxx', {})",
+            "select repeat('xxxxxxxx', {})",
             CONSTANT_BYTES_MAX / 8
         ))
         .await,
@@ -76,7 +78,7 @@ async fn both_sides_of_the_limit_of_a_constant() {
     );
     assert_eq!(
         code(&format!(
-            "select repeat('xxxxxxx', {})",
+            "select repeat('xxxxxxxx', {})",
             CONSTANT_BYTES_MAX / 8 + 1
         ))
         .await,
@@ -96,8 +98,7 @@ async fn both_sides_of_the_limit_of_a_constant() {
 async fn both_sides_of_the_limit_of_a_batch() {
     let rows = "from (values (0), (0), (0), (0)) as t(n)";
     let quarter = BATCH_BYTES_MAX / 4;
-    // `repeat` is charged one byte more a time.
-    let repeat = |times: u64| format!("select length(repeat('xxx', {times} + n)) {rows}");
+    let repeat = |times: u64| format!("select length(repeat('xxxx', {times} + n)) {rows}");
     assert_eq!(code(&repeat(quarter / 4)).await, "passed");
     assert_eq!(code(&repeat(quarter / 4 + 1)).await, "too_large");
     let pad = |letters: u64| format!("select length(lpad('', {letters} + n)) {rows}");
@@ -159,19 +160,19 @@ async fn time_is_capped_where_it_is_the_product_of_two_texts() {
 
 #[tokio::test]
 async fn a_loose_estimate_does_not_refuse_what_stays_small() {
-    // Each row could become 100,000 times 100 bytes; none does.
+    // Each row could become 50,000 times 100 bytes; none does.
     let rows =
-        "from (select concat(repeat('a', 100000), n) as x from generate_series(1, 20) t(n)) t";
+        "from (select concat(repeat('a', 50000), n) as x from generate_series(1, 20) t(n)) t";
     let to = "y".repeat(100);
     let sql = format!("select sum(length(regexp_replace(x, '[0-9]', '{to}', 'g'))) {rows}");
     assert_eq!(
         first(&sql).await.unwrap(),
-        (20 * 100_000 + 31 * 100).to_string()
+        (20 * 50_000 + 31 * 100).to_string()
     );
     let sql = format!("select sum(length(regexp_replace(x, 'a', '{to}', 'g'))) {rows}");
     assert_eq!(code(&sql).await, "too_large", "here they do");
     let sql = format!("select sum(length(array_to_string(string_to_array(x, 'b'), 'c'))) {rows}");
-    assert_eq!(first(&sql).await.unwrap(), (20 * 100_000 + 31).to_string());
+    assert_eq!(first(&sql).await.unwrap(), (20 * 50_000 + 31).to_string());
 }
 
 #[tokio::test]
