@@ -128,13 +128,14 @@ fn slot_of(place: Place, class: Option<Class>, sheet: &Sheet) -> Slot {
 
 impl Candidate {
     fn take(self, sheet: &mut Sheet, keep_tree: bool, out: &mut Vec<(Slot, Piece)>) {
-        let contents: Vec<_> = sheet.contents()[self.first..=self.last].to_vec();
-        let beginning = contents[0].beginning;
+        let first = sheet.contents()[self.first];
+        let beginning = first.beginning;
         if beginning == 0 {
-            let value = sheet.take_value(contents[0].at);
+            let value = sheet.take_value(first.at);
             out.extend(piece(self.slot, value, keep_tree).map(|piece| (self.slot, piece)));
             return;
         }
+        let contents = sheet.contents()[self.first..=self.last].to_vec();
         let entries: Vec<_> = contents
             .iter()
             .map(|content| {

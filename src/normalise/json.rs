@@ -45,7 +45,7 @@ pub(super) fn write(out: &mut String, value: &Value) {
 
 /// Returns a value as text.
 pub(super) fn text(value: &Value) -> String {
-    let mut out = String::new();
+    let mut out = String::with_capacity(128);
     write(&mut out, value);
     out
 }

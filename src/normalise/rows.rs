@@ -3,8 +3,6 @@
 //! A batch must hold every key at most once (see [`Batch`]). Of two deliveries of a span in one request the better
 //! version stays, by the same rule as between requests, with its own content and events.
 
-use std::sync::Arc;
-
 use std::hash::Hash;
 
 use ahash::RandomState;
@@ -102,26 +100,28 @@ impl Rows {
 
     /// Returns the rows as tables, each key once.
     pub(super) fn into_batch(mut self) -> Batch {
-        let span = |row: &SpanRow| (Arc::clone(&row.tenant), row.trace_id, row.span_id);
-        if let Some(kept) = best(Table::Spans, &self.spans, span) {
+        if let Some(kept) = best(Table::Spans, &self.spans, |row| {
+            (&*row.tenant, row.trace_id, row.span_id)
+        }) {
             self.content.keep(&kept);
             self.events.keep(&kept);
             retain(&mut self.spans, &kept);
         }
         if let Some(kept) = best(Table::LogRecords, &self.logs, |row| {
-            (Arc::clone(&row.tenant), row.log_id)
+            (&*row.tenant, row.log_id)
         }) {
             self.log_span_content.keep(&kept);
             self.log_content.keep(&kept);
             retain(&mut self.logs, &kept);
         }
         if let Some(kept) = best(Table::MetricPoints, &self.metrics, |row| {
-            (Arc::clone(&row.tenant), row.point_id)
+            (&*row.tenant, row.point_id)
         }) {
             retain(&mut self.metrics, &kept);
         }
-        let evaluation = |row: &EvaluationRow| (Arc::clone(&row.tenant), row.evaluation_id);
-        if let Some(kept) = best(Table::Evaluations, &self.evaluations, evaluation) {
+        if let Some(kept) = best(Table::Evaluations, &self.evaluations, |row| {
+            (&*row.tenant, row.evaluation_id)
+        }) {
             retain(&mut self.evaluations, &kept);
         }
         self.content.rows.append(&mut self.log_span_content.rows);
@@ -143,10 +143,10 @@ fn retain<R>(rows: &mut Vec<R>, kept: &[bool]) {
 }
 
 /// Returns which rows are the best of their key; `None` where every key occurs once.
-fn best<R: Row + Clone, K: Hash + Eq>(
+fn best<'a, R: Row + Clone, K: Hash + Eq>(
     table: Table,
-    rows: &[R],
-    key: impl Fn(&R) -> K,
+    rows: &'a [R],
+    key: impl Fn(&'a R) -> K,
 ) -> Option<Vec<bool>> {
     if rows.len() < 2 {
         return None;

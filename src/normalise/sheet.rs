@@ -16,6 +16,8 @@ use crate::model::{Attributes, Usd, Value};
 
 /// What stands in the attributes for a person's id: the id itself is kept as a keyed hash only.
 const USER_HIDDEN: &str = "\"[REDACTED:user_id]\"";
+/// The same, as a word.
+const USER_WORD: &str = "[REDACTED:user_id]";
 /// What stands in the attributes for the value of a header.
 const HEADER_HIDDEN: &str = "\"[REDACTED:header]\"";
 
@@ -163,6 +165,10 @@ impl Sheet {
         out.push(':');
         match meaning {
             Some(Meaning::Is(Field::UserId, _)) => out.push_str(USER_HIDDEN),
+            Some(Meaning::Is(Field::Metadata, _)) if names_user(value) => {
+                let hidden = without_user(value).unwrap_or_else(|| USER_HIDDEN.to_owned());
+                out.push_str(&hidden);
+            }
             Some(Meaning::Headers) => write_header_names(value, out),
             _ => {
                 let before = out.len();
@@ -363,6 +369,27 @@ fn holds_values(value: &Value) -> bool {
         && !entries
             .iter()
             .any(|entry| entry.0 == "properties" || schema(entry))
+}
+
+/// Returns whether metadata in a JSON text speaks of a user's id.
+fn names_user(value: &Value) -> bool {
+    let text = value.as_str().unwrap_or("");
+    memchr::memmem::find(text.as_bytes(), b"\"user_id\"").is_some()
+}
+
+/// Returns metadata as a JSON text in which the user's id is hidden; `None` where it cannot be read.
+fn without_user(value: &Value) -> Option<String> {
+    let Value::Map(mut entries) = coerce::jsonish(value.as_str()?)? else {
+        return None;
+    };
+    for (key, value) in &mut entries {
+        if key == "user_id" {
+            *value = Value::Str(USER_WORD.to_owned());
+        }
+    }
+    let mut hidden = String::new();
+    json::write_text(&mut hidden, &json::text(&Value::Map(entries)));
+    Some(hidden)
 }
 
 /// Writes a request's headers: their names stay.

@@ -341,6 +341,14 @@ fn a_person_is_a_digest_and_no_more() {
     assert_eq!(rows.span("user_id").len(), 32);
     let again = of(attributes! { "enduser.id" => "ada@example.com" });
     assert_eq!(again.span("user_id"), rows.span("user_id"));
+    let metadata = of(attributes! { "metadata" => r#"{"user_id": "zoe", "thread_id": "t1"}"# });
+    assert_eq!(
+        metadata.span("attributes"),
+        r#"{"metadata":"{\"thread_id\":\"t1\",\"user_id\":\"[REDACTED:user_id]\"}"}"#
+    );
+    assert_eq!(metadata.span("session_id"), "t1");
+    let cut = of(attributes! { "metadata" => r#"{"user_id": "zoe", "#  });
+    assert!(!cut.span("attributes").contains("zoe"));
 }
 
 #[test]
