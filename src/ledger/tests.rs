@@ -244,7 +244,8 @@ async fn a_query_never_sees_a_row_twice_or_not_at_all_while_flushes_go_on() {
     let room = Room::new();
     let ledger = room.open().await;
     let writer = ledger.clone();
-    let writing = tokio::task::spawn(async move {
+    let mut writing = tokio::task::JoinSet::new();
+    writing.spawn(async move {
         for batch in 0..40u64 {
             let _receipt = send(&writer, batch * 10..batch * 10 + 10).await.unwrap();
             if batch % 4 == 0 {
@@ -256,13 +257,12 @@ async fn a_query_never_sees_a_row_twice_or_not_at_all_while_flushes_go_on() {
         }
     });
     let mut last = 0;
-    while !writing.is_finished() {
+    while writing.try_join_next().transpose().unwrap().is_none() {
         let (rows, distinct) = counted(&ledger).await;
         assert_eq!(rows, distinct);
         assert!(rows >= last && rows % 10 == 0, "{rows} after {last}");
         last = rows;
     }
-    writing.await.unwrap();
     assert_eq!(counted(&ledger).await, (400, 400));
 }
 

@@ -222,9 +222,12 @@ fn read_parquet(bytes: Vec<u8>) -> Vec<RecordBatch> {
 #[test]
 fn arrow_and_parquet_give_back_what_was_written() {
     let batch = batch();
-    let stream = StreamReader::try_new(Cursor::new(written(Format::Arrow, &[batch.clone()])), None);
+    let stream = StreamReader::try_new(
+        Cursor::new(written(Format::Arrow, std::slice::from_ref(&batch))),
+        None,
+    );
     assert_eq!(stream.unwrap().next().unwrap().unwrap(), batch);
-    let read = read_parquet(written(Format::Parquet, &[batch.clone()]));
+    let read = read_parquet(written(Format::Parquet, std::slice::from_ref(&batch)));
     assert_eq!(read[0].columns(), batch.columns());
 }
 
