@@ -26,6 +26,49 @@ fn expect_rows(rows: &Rows, cells: &[(&str, &str)]) {
     }
 }
 
+/// What a model call by today's names says.
+const OF_TODAY: &[(&str, &str)] = &[
+    ("kind", "llm"),
+    ("op", "chat"),
+    ("dialect", "otel"),
+    ("signal", "span"),
+    ("status", "ok"),
+    ("otel_kind", "client"),
+    ("name", "chat gpt-4o"),
+    ("scope_name", "my.scope"),
+    ("service_name", "shop"),
+    ("environment", "default"),
+    ("tenant", "default"),
+    ("provider", "openai"),
+    ("model_request", "gpt-4o"),
+    ("model_response", "GPT-4o-2024-08-06"),
+    ("model", "gpt-4o-2024-08-06"),
+    ("response_id", "r1"),
+    ("finish_reasons", "stop"),
+    ("max_tokens", "100"),
+    ("temperature", "0.5"),
+    ("stream", "true"),
+    ("tokens_input", "120"),
+    ("tokens_output", "20"),
+    ("tokens_cache_read", "30"),
+    ("tokens_reasoning", "5"),
+    ("tokens_cache_write", ""),
+    ("usage_fix", ""),
+    ("usage_role", "candidate"),
+    ("cost_reported", "0.250000000000"),
+    ("cost_reported_source", "local"),
+    ("session_id", "c1"),
+    ("agent_name", "triage"),
+    ("ttft_ns", "250000000"),
+    ("service_tier", "flex"),
+    ("attribute_count", "18"),
+    ("duration_ns", "1000000000"),
+    ("map_warnings", ""),
+    ("received_date", "2026-11-24"),
+    ("trace_id", "07070707070707070707070707070707"),
+    ("parent_span_id", "0909090909090909"),
+];
+
 #[test]
 fn a_model_call_of_today_fills_its_columns() {
     let rows = of_scope(
@@ -56,50 +99,7 @@ fn a_model_call_of_today_fills_its_columns() {
             })
         },
     );
-    expect_rows(
-        &rows,
-        &[
-            ("kind", "llm"),
-            ("op", "chat"),
-            ("dialect", "otel"),
-            ("signal", "span"),
-            ("status", "ok"),
-            ("otel_kind", "client"),
-            ("name", "chat gpt-4o"),
-            ("scope_name", "my.scope"),
-            ("service_name", "shop"),
-            ("environment", "default"),
-            ("tenant", "default"),
-            ("provider", "openai"),
-            ("model_request", "gpt-4o"),
-            ("model_response", "GPT-4o-2024-08-06"),
-            ("model", "gpt-4o-2024-08-06"),
-            ("response_id", "r1"),
-            ("finish_reasons", "stop"),
-            ("max_tokens", "100"),
-            ("temperature", "0.5"),
-            ("stream", "true"),
-            ("tokens_input", "120"),
-            ("tokens_output", "20"),
-            ("tokens_cache_read", "30"),
-            ("tokens_reasoning", "5"),
-            ("tokens_cache_write", ""),
-            ("usage_fix", ""),
-            ("usage_role", "candidate"),
-            ("cost_reported", "0.250000000000"),
-            ("cost_reported_source", "local"),
-            ("session_id", "c1"),
-            ("agent_name", "triage"),
-            ("ttft_ns", "250000000"),
-            ("service_tier", "flex"),
-            ("attribute_count", "18"),
-            ("duration_ns", "1000000000"),
-            ("map_warnings", ""),
-            ("received_date", "2026-11-24"),
-            ("trace_id", "07070707070707070707070707070707"),
-            ("parent_span_id", "0909090909090909"),
-        ],
-    );
+    expect_rows(&rows, OF_TODAY);
     // Mapped names stay where they were.
     assert!(
         rows.span("attributes")
