@@ -173,6 +173,19 @@ impl State {
         self.recent[at].turn();
     }
 
+    /// Shows a snapshot with the same rows in other files.
+    ///
+    /// One that holds rows of a flush that has not swapped them out of the buffer yet would show them twice: that flush
+    /// brings the files along when it does.
+    pub(super) fn compacted(&mut self, table: Table, snapshot: Arc<Snapshot>) {
+        let shown = &mut self.snapshots[table.index()];
+        if snapshot.flushed_sequence() == shown.flushed_sequence()
+            && snapshot.version() > shown.version()
+        {
+            *shown = snapshot;
+        }
+    }
+
     /// Returns whether the table has all rows that came with this sequence number.
     pub(super) fn holds(&self, table: Table, sequence: u64) -> bool {
         self.snapshots[table.index()]

@@ -27,12 +27,15 @@ impl Ledger {
     /// Where the store fails; nothing has changed then for the table at hand.
     pub async fn compact(&self) -> Result<Compacted, Error> {
         let inner = &self.inner;
-        let _no_flush = inner.flushing.lock().await;
         let mut all = Compacted::default();
         for table in Table::ALL {
             let today = inner.clock.now().day();
             let done = inner.table(table).compact(today).await?;
-            inner.state.lock().snapshots[table.index()] = inner.table(table).snapshot();
+            // A flush may have gone on meanwhile, or be about to show its own: the newer snapshot stays.
+            inner
+                .state
+                .lock()
+                .compacted(table, inner.table(table).snapshot());
             all.files_before += done.files_before;
             all.files_after += done.files_after;
             if done.files_before > done.files_after {
@@ -56,7 +59,12 @@ impl Ledger {
                 () = stop.asked() => return Ok(()),
                 _ = beat.tick() => {}
             }
-            if let Err(error) = self.compact().await {
+            let compacted = tokio::select! { biased;
+                // What a compaction has not committed yet never happened.
+                () = stop.asked() => return Ok(()),
+                compacted = self.compact() => compacted,
+            };
+            if let Err(error) = compacted {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "compaction failed, will be tried again"

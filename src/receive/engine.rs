@@ -46,7 +46,10 @@ fn answer(taken: Result<ledger::Receipt, Error>) -> Result<Receipt, IngestError>
 
 fn refusal(error: &Error) -> IngestError {
     match error {
-        Error::Wal(wal::Error::Full { .. }) => return told(error, IngestError::Full),
+        // Both last until a disk is cleared or a store comes back: later, and an operator should know.
+        Error::Wal(wal::Error::Full { .. }) | Error::BufferFull { .. } => {
+            return told(error, IngestError::Full);
+        }
         Error::Wal(wal::Error::TooLarge { .. }) => return IngestError::Invalid(error.to_string()),
         _ => {}
     }
