@@ -4,7 +4,7 @@
 //! in is always answered; one that was refused leaves no trace but a count.
 
 use std::collections::VecDeque;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
@@ -14,13 +14,12 @@ use super::error::Error;
 use super::frame::{FRAME_BYTES, HEADER_BYTES};
 use super::segment::Sealed;
 use super::{Config, Durable, RECORD_BYTES_MAX, Stats};
-use std::sync::Arc;
 
 /// A group is closed at this size, or at the size of its first record.
 pub(super) const GROUP_BYTES_MAX: u64 = 4 << 20;
 
-/// How long a group waits, at most, for the writers of the group before it.
-const GATHER: Duration = Duration::from_millis(2);
+/// How long a group waits, at most, for the writers of the group before it; never longer than a quarter of a sync.
+const GATHER_MAX: Duration = Duration::from_millis(2);
 
 /// What is called when a record is durable, or will not be.
 pub(super) type Done = Box<dyn FnOnce(Result<Durable, Error>) + Send>;
@@ -156,9 +155,10 @@ impl Queue {
             state.wake_at = state.last_group;
             let limit = self.limits.group_bytes;
             let gathers = |state: &mut State| state.gathers(limit);
+            let patience = GATHER_MAX.min(Duration::from_nanos(state.stats.sync_nanos_last / 4));
             let _timeout = self
                 .wake
-                .wait_while_for(&mut state, gathers, GATHER)
+                .wait_while_for(&mut state, gathers, patience)
                 .timed_out();
         }
         state.wake_at = usize::MAX;
@@ -248,12 +248,12 @@ impl Queue {
         if let Phase::Poisoned(error) = &state.phase {
             return error.clone();
         }
-        tracing::error!(error = &cause as &dyn std::error::Error, "log poisoned");
         let error = Error::Poisoned {
             cause: Arc::new(cause),
         };
         state.phase = Phase::Poisoned(error.clone());
         drop(state);
+        tracing::error!(error = &error as &dyn std::error::Error, "log poisoned");
         self.poison.send_replace(Some(error.clone()));
         self.wake.notify_one();
         error

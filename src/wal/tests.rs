@@ -77,11 +77,11 @@ fn append(wal: &Wal, payload: impl Into<Vec<u8>>) -> Result<u64, Error> {
 
 /// Appends `before` alone, and while it is being synced `group`, so that the latter goes to the disk in one write.
 fn append_group(disk: &SimDisk, wal: &Wal, before: &str, group: &[&str]) -> Vec<Answer> {
-    disk.hold_syncs();
+    let held = disk.hold_syncs();
     let before = send(wal, before);
-    disk.wait_for_held_sync();
+    held.wait_for_one();
     let answers = group.iter().map(|payload| send(wal, *payload)).collect();
-    disk.let_syncs_go();
+    drop(held);
     before.recv().unwrap().unwrap();
     answers
 }

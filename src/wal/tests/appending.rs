@@ -4,20 +4,19 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
 
-use parking_lot::Mutex;
-
 use super::*;
+use crate::wal::Durable;
 
 #[test]
 fn a_record_is_answered_only_when_it_is_synced() {
     let disk = SimDisk::default();
     let (wal, _) = open(&disk);
-    disk.hold_syncs();
+    let held = disk.hold_syncs();
     let answer = send(&wal, "a");
-    disk.wait_for_held_sync();
+    held.wait_for_one();
     assert!(answer.try_recv().is_err());
     assert_eq!(read(&disk.after_power_loss(0)).unwrap().len(), 0);
-    disk.let_syncs_go();
+    drop(held);
     assert_eq!(answer.recv().unwrap().unwrap(), 1);
     assert_eq!(
         read(&disk.after_power_loss(0)).unwrap(),
@@ -29,34 +28,25 @@ fn a_record_is_answered_only_when_it_is_synced() {
 fn callbacks_run_in_the_order_of_the_sequences_whoever_appends() {
     let disk = SimDisk::default();
     let (wal, _) = open(&disk);
-    let answered = Arc::new(Mutex::new(Vec::new()));
+    let (answer, answers) = mpsc::channel();
+    let write = |name: String| {
+        let (payload, answer) = (name.into_bytes(), answer.clone());
+        let record = payload.clone();
+        let done = move |result: Result<Durable, Error>| {
+            answer.send((result.unwrap().sequence(), record)).unwrap();
+        };
+        wal.append(payload, done).unwrap();
+    };
     thread::scope(|scope| {
         for writer in 0..8 {
-            let (wal, answered) = (&wal, Arc::clone(&answered));
-            scope.spawn(move || {
-                for record in 0..50 {
-                    let answered = Arc::clone(&answered);
-                    let name = format!("{writer} {record}");
-                    let callback = move |result: Result<super::super::Durable, Error>| {
-                        answered
-                            .lock()
-                            .push((result.unwrap().sequence(), name.into_bytes()));
-                    };
-                    wal.append(format!("{writer} {record}").into_bytes(), callback)
-                        .unwrap();
-                }
-            });
+            let write = &write;
+            scope.spawn(move || (0..50).for_each(|record| write(format!("{writer} {record}"))));
         }
     });
     wal.close().unwrap();
-    let answered = std::mem::take(&mut *answered.lock());
-    assert_eq!(
-        answered
-            .iter()
-            .map(|(sequence, _)| *sequence)
-            .collect::<Vec<_>>(),
-        (1..=400).collect::<Vec<_>>()
-    );
+    drop(answer);
+    let answered: Records = answers.into_iter().collect();
+    assert!(answered.iter().map(|(sequence, _)| *sequence).eq(1..=400));
     assert_eq!(read(&disk).unwrap(), answered);
 }
 
@@ -108,15 +98,15 @@ fn the_queue_takes_what_fits_and_answers_busy_beyond() {
         ..config()
     };
     let (wal, _) = try_open(&disk, config).unwrap();
-    disk.hold_syncs();
+    let held = disk.hold_syncs();
     let first = send(&wal, [1; 10]);
-    disk.wait_for_held_sync();
+    held.wait_for_one();
     let second = send(&wal, [2; 10]);
     assert!(matches!(
         wal.append(Vec::new(), |_| unreachable!()),
         Err(Error::Busy)
     ));
-    disk.let_syncs_go();
+    drop(held);
     assert_eq!(
         (
             first.recv().unwrap().unwrap(),
@@ -183,13 +173,13 @@ fn what_waits_in_the_queue_counts_for_the_cap() {
         ..config()
     };
     let (wal, _) = try_open(&disk, config).unwrap();
-    disk.hold_syncs();
+    let held = disk.hold_syncs();
     let answers = [send(&wal, ""), send(&wal, "")];
     assert!(matches!(
         wal.append(Vec::new(), |_| unreachable!()),
         Err(Error::Full { .. })
     ));
-    disk.let_syncs_go();
+    drop(held);
     answers
         .iter()
         .for_each(|answer| assert!(answer.recv().unwrap().is_ok()));
@@ -309,15 +299,15 @@ fn the_last_handle_may_be_dropped_in_a_callback() {
     let wal = Arc::new(open(&disk).0);
     let (answer, answers) = mpsc::channel();
     let inner = Arc::clone(&wal);
-    disk.hold_syncs();
+    let held = disk.hold_syncs();
     wal.append(b"a".to_vec(), move |_| drop(inner)).unwrap();
-    disk.wait_for_held_sync();
+    held.wait_for_one();
     wal.append(b"b".to_vec(), move |result| {
         answer.send(result.unwrap().sequence()).unwrap()
     })
     .unwrap();
     drop(wal);
-    disk.let_syncs_go();
+    drop(held);
     // Closed by the callback of the first, and yet the second was let in and is answered.
     assert_eq!(answers.recv().unwrap(), 2);
 }
@@ -326,12 +316,12 @@ fn the_last_handle_may_be_dropped_in_a_callback() {
 fn closing_answers_everybody_who_was_let_in() {
     let disk = SimDisk::default();
     let (wal, _) = open(&disk);
-    disk.hold_syncs();
+    let held = disk.hold_syncs();
     let answers = ["a", "b", "c"].map(|payload| send(&wal, payload));
     thread::scope(|scope| {
         let closing = scope.spawn(|| wal.close());
-        disk.wait_for_held_sync();
-        disk.let_syncs_go();
+        held.wait_for_one();
+        drop(held);
         closing.join().unwrap().unwrap();
     });
     let sequences = answers.map(|answer| answer.try_recv().unwrap().unwrap());
@@ -350,12 +340,12 @@ fn closing_answers_everybody_who_was_let_in() {
 fn a_panic_in_a_callback_poisons_and_is_told_to_all_that_follow() {
     let disk = SimDisk::default();
     let (wal, _) = open(&disk);
-    disk.hold_syncs();
+    let held = disk.hold_syncs();
     let before = send(&wal, "a");
-    disk.wait_for_held_sync();
+    held.wait_for_one();
     wal.append(b"b".to_vec(), |_| panic!("on purpose")).unwrap();
     let after = send(&wal, "c");
-    disk.let_syncs_go();
+    drop(held);
     assert_eq!(before.recv().unwrap().unwrap(), 1);
     assert!(matches!(after.recv().unwrap(), Err(Error::Poisoned { .. })));
     let Error::Poisoned { cause } = futures::executor::block_on(wal.poisoned()) else {

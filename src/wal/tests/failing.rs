@@ -81,12 +81,12 @@ fn a_failed_sync_poisons_the_log_and_is_told_to_all() {
     let (wal, _) = open(&disk);
     append(&wal, "a").unwrap();
     let told = wal.poisoned();
-    disk.hold_syncs();
+    let held = disk.hold_syncs();
     let first = send(&wal, "b");
-    disk.wait_for_held_sync();
+    held.wait_for_one();
     let queued = send(&wal, "c");
     disk.fail(Op::Sync, ErrorKind::Other);
-    disk.let_syncs_go();
+    drop(held);
     assert!(is_poisoned(&first.recv().unwrap()));
     assert!(is_poisoned(&queued.recv().unwrap()));
     let Error::Poisoned { cause } = futures::executor::block_on(told) else {

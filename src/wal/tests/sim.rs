@@ -9,6 +9,7 @@ use std::io::{self, ErrorKind};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 use rand::rngs::StdRng;
@@ -61,6 +62,34 @@ struct Content {
     bytes: Vec<u8>,
     synced: Vec<u8>,
     dirty: Vec<Range<usize>>,
+    /// What was there before an unsynced truncation, which may have reached the disk without it.
+    cut: Option<Vec<u8>>,
+}
+
+/// Holds all syncs of files, also when a test fails: then nobody waits for the log to close.
+#[derive(Debug)]
+pub(super) struct HeldSyncs(SimDisk);
+
+impl HeldSyncs {
+    /// Waits until a sync is being held.
+    pub(super) fn wait_for_one(&self) {
+        let sim = &self.0.0;
+        let held = sim.moved.wait_while_for(
+            &mut sim.state.lock(),
+            |state| !state.waits_held,
+            Duration::from_secs(60),
+        );
+        assert!(!held.timed_out(), "nobody syncs");
+    }
+}
+
+impl Drop for HeldSyncs {
+    fn drop(&mut self) {
+        let mut state = self.0.0.state.lock();
+        (state.held, state.waits_held) = (false, false);
+        drop(state);
+        self.0.0.moved.notify_all();
+    }
 }
 
 #[derive(Debug)]
@@ -106,25 +135,10 @@ impl SimDisk {
         self.0.state.lock().opened.clone()
     }
 
-    /// Syncs of files wait from now on.
-    pub(super) fn hold_syncs(&self) {
+    /// Syncs of files wait until what is returned is dropped.
+    pub(super) fn hold_syncs(&self) -> HeldSyncs {
         self.0.state.lock().held = true;
-    }
-
-    /// Waits until a sync is being held.
-    pub(super) fn wait_for_held_sync(&self) {
-        let mut state = self.0.state.lock();
-        self.0
-            .moved
-            .wait_while(&mut state, |state| !state.waits_held);
-    }
-
-    /// Lets the held sync and all others go on.
-    pub(super) fn let_syncs_go(&self) {
-        let mut state = self.0.state.lock();
-        (state.held, state.waits_held) = (false, false);
-        drop(state);
-        self.0.moved.notify_all();
+        HeldSyncs(self.clone())
     }
 
     /// Returns the bytes of a file.
@@ -144,7 +158,7 @@ impl SimDisk {
         state.files.push(Content {
             synced: bytes.clone(),
             bytes,
-            dirty: Vec::new(),
+            ..Content::default()
         });
         state.names.insert(path.into(), file);
         state.durable_names.insert(path.into(), file);
@@ -250,6 +264,7 @@ impl Content {
     }
 
     fn sync(&mut self) {
+        self.cut = None;
         self.synced.resize(self.bytes.len(), 0);
         for range in self.dirty.drain(..) {
             let range = range.start.min(self.bytes.len())..range.end.min(self.bytes.len());
@@ -258,7 +273,9 @@ impl Content {
     }
 
     fn survives(&self, rng: &mut StdRng) -> Self {
-        let (now, then) = (self.bytes.len(), self.synced.len());
+        let before_cut = self.cut.as_ref().filter(|_| rng.random_bool(0.5));
+        let written = before_cut.unwrap_or(&self.bytes);
+        let (now, then) = (written.len(), self.synced.len());
         let size = match rng.random_range(0..3) {
             0 => now,
             1 => then,
@@ -270,14 +287,14 @@ impl Content {
             for start in range.clone().step_by(SECTOR) {
                 let end = (start + SECTOR).min(range.end).min(size).min(now);
                 if start < end && rng.random_bool(0.5) {
-                    bytes[start..end].copy_from_slice(&self.bytes[start..end]);
+                    bytes[start..end].copy_from_slice(&written[start..end]);
                 }
             }
         }
         Self {
             synced: bytes.clone(),
             bytes,
-            dirty: Vec::new(),
+            ..Content::default()
         }
     }
 }
@@ -394,12 +411,13 @@ impl DiskFile for SimFile {
 
     fn truncate(&mut self, size: u64) -> io::Result<()> {
         self.disk.change(Op::Truncate, |state| {
-            let bytes = &mut state.files[self.file].bytes;
+            let content = &mut state.files[self.file];
             let size = usize::try_from(size).unwrap();
-            if let (Some(free), true) = (&mut state.free_bytes, size < bytes.len()) {
-                *free += bytes.len() - size;
+            if let Some(free) = &mut state.free_bytes {
+                *free += content.bytes.len().saturating_sub(size);
             }
-            bytes.resize(size, 0);
+            content.cut = Some(content.bytes.clone());
+            content.bytes.resize(size, 0);
             Ok(())
         })
     }
