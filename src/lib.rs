@@ -8,7 +8,6 @@
     test,
     expect(
         clippy::too_many_lines,
-        clippy::excessive_nesting,
         clippy::clone_on_ref_ptr,
         clippy::type_complexity,
         reason = "a test tells one story from its first line to its last"

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int16Array, Int32Array,
-    Int64Array, ListBuilder, StringBuilder, TimestampMicrosecondArray,
+    Int64Array, ListBuilder, StringBuilder, TimestampMicrosecondArray, new_null_array,
 };
 use arrow::datatypes::{DataType, Field, TimeUnit};
 
@@ -40,16 +40,23 @@ impl Column {
 }
 
 /// A field type that can stand in a row: it knows its Arrow type and how many of it become one array.
+///
+/// Most of a table's columns are empty in most batches, so an empty one is told first and costs one allocation.
 pub trait Cell: Sized {
     /// The Arrow type of the column.
     fn data_type() -> DataType;
     /// Whether the column may hold nulls.
     const NULLABLE: bool = false;
     /// Builds the column from the field of each row, in order.
-    fn array<'a>(cells: impl ExactSizeIterator<Item = &'a Self>) -> ArrayRef
+    fn array<'a>(cells: impl Cells<'a, Self>) -> ArrayRef
     where
         Self: 'a;
 }
+
+/// One field of each row of a batch; may be gone over twice.
+pub trait Cells<'a, C: 'a>: ExactSizeIterator<Item = &'a C> + Clone {}
+
+impl<'a, C: 'a, I: ExactSizeIterator<Item = &'a C> + Clone> Cells<'a, C> for I {}
 
 /// A row of a table, declared with [`table!`](crate::model::column).
 pub trait Row: Sized {
@@ -132,8 +139,16 @@ macro_rules! text_cells {
         impl Cell for $cell {
             const NULLABLE: bool = $nullable;
             fn data_type() -> DataType { DataType::Utf8 }
-            fn array<'a>(cells: impl ExactSizeIterator<Item = &'a Self>) -> ArrayRef where Self: 'a {
-                let mut builder = StringBuilder::with_capacity(cells.len(), cells.len() * 8);
+            fn array<'a>(cells: impl Cells<'a, Self>) -> ArrayRef where Self: 'a {
+                let (mut some, mut bytes) = (0, 0);
+                for text in cells.clone().filter_map(|cell| cell.text()) {
+                    some += 1;
+                    bytes += text.len();
+                }
+                if some == 0 && $nullable {
+                    return new_null_array(&DataType::Utf8, cells.len());
+                }
+                let mut builder = StringBuilder::with_capacity(cells.len(), bytes);
                 cells.for_each(|cell| builder.append_option(cell.text()));
                 Arc::new(builder.finish())
             }
@@ -154,7 +169,7 @@ impl<const N: usize> Cell for Hex<N> {
     fn data_type() -> DataType {
         DataType::Utf8
     }
-    fn array<'a>(cells: impl ExactSizeIterator<Item = &'a Self>) -> ArrayRef {
+    fn array<'a>(cells: impl Cells<'a, Self>) -> ArrayRef {
         let mut builder = StringBuilder::with_capacity(cells.len(), cells.len() * 2 * N);
         let mut room = [0; 64];
         cells.for_each(|cell| builder.append_value(cell.text(&mut room)));
@@ -167,7 +182,7 @@ impl<const N: usize> Cell for Option<Hex<N>> {
     fn data_type() -> DataType {
         DataType::Utf8
     }
-    fn array<'a>(cells: impl ExactSizeIterator<Item = &'a Self>) -> ArrayRef {
+    fn array<'a>(cells: impl Cells<'a, Self>) -> ArrayRef {
         let mut builder = StringBuilder::with_capacity(cells.len(), cells.len() * 2 * N);
         let mut room = [0; 64];
         cells.for_each(|cell| builder.append_option(cell.map(|id| id.text(&mut room))));
@@ -179,15 +194,18 @@ macro_rules! plain_cells {
     ($($cell:ty => $array:ty, $data_type:expr, $value:expr;)*) => {$(
         impl Cell for $cell {
             fn data_type() -> DataType { $data_type }
-            fn array<'a>(cells: impl ExactSizeIterator<Item = &'a Self>) -> ArrayRef where Self: 'a {
-                let array: $array = cells.map(|cell| Some($value(*cell))).collect();
+            fn array<'a>(cells: impl Cells<'a, Self>) -> ArrayRef where Self: 'a {
+                let array = <$array>::from_iter_values(cells.map(|cell| $value(*cell)));
                 Arc::new(array.with_data_type($data_type))
             }
         }
         impl Cell for Option<$cell> {
             const NULLABLE: bool = true;
             fn data_type() -> DataType { $data_type }
-            fn array<'a>(cells: impl ExactSizeIterator<Item = &'a Self>) -> ArrayRef where Self: 'a {
+            fn array<'a>(cells: impl Cells<'a, Self>) -> ArrayRef where Self: 'a {
+                if cells.clone().all(Option::is_none) {
+                    return new_null_array(&$data_type, cells.len());
+                }
                 let array: $array = cells.map(|cell| cell.map($value)).collect();
                 Arc::new(array.with_data_type($data_type))
             }
@@ -216,7 +234,7 @@ impl Cell for bool {
     fn data_type() -> DataType {
         DataType::Boolean
     }
-    fn array<'a>(cells: impl ExactSizeIterator<Item = &'a Self>) -> ArrayRef {
+    fn array<'a>(cells: impl Cells<'a, Self>) -> ArrayRef {
         Arc::new(cells.map(|cell| Some(*cell)).collect::<BooleanArray>())
     }
 }
@@ -226,7 +244,10 @@ impl Cell for Option<bool> {
     fn data_type() -> DataType {
         DataType::Boolean
     }
-    fn array<'a>(cells: impl ExactSizeIterator<Item = &'a Self>) -> ArrayRef {
+    fn array<'a>(cells: impl Cells<'a, Self>) -> ArrayRef {
+        if cells.clone().all(Option::is_none) {
+            return new_null_array(&DataType::Boolean, cells.len());
+        }
         Arc::new(cells.copied().collect::<BooleanArray>())
     }
 }
@@ -237,7 +258,10 @@ impl Cell for Vec<String> {
     fn data_type() -> DataType {
         DataType::List(Arc::new(list_element()))
     }
-    fn array<'a>(cells: impl ExactSizeIterator<Item = &'a Self>) -> ArrayRef {
+    fn array<'a>(cells: impl Cells<'a, Self>) -> ArrayRef {
+        if cells.clone().all(Vec::is_empty) {
+            return new_null_array(&Self::data_type(), cells.len());
+        }
         let mut builder = ListBuilder::new(StringBuilder::new()).with_field(list_element());
         for cell in cells {
             cell.iter()
