@@ -116,9 +116,8 @@ impl Settings {
         let environment = Env::prefixed(PREFIX)
             // Other words of ours in the environment, such as those of tests, are no settings.
             .filter(move |name| {
-                known
-                    .iter()
-                    .any(|known| name.as_str().split("__").next() == Some(known))
+                let first = name.as_str().split("__").next().unwrap_or_default();
+                known.iter().any(|known| known.eq_ignore_ascii_case(first))
             })
             .split("__");
         let settings: Self = Figment::from(Serialized::defaults(Self::default()))

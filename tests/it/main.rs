@@ -11,6 +11,7 @@
 
 mod architecture;
 mod captures;
+mod cli;
 mod durability;
 mod import;
 mod limits;
