@@ -365,6 +365,11 @@ async fn mistakes_are_explained() {
             Some("columns: attributes, n, trace_id"),
         ),
         ("select 1 / 0", "division by zero", None),
+        (
+            "select reverze('a')",
+            "invalid function 'reverze'",
+            Some("did you mean 'reverse'?"),
+        ),
     ] {
         let error = error(&engine, query(sql)).await;
         assert_eq!(error.code(), "invalid", "{sql}");
