@@ -235,7 +235,7 @@ impl From<&DataFusionError> for Error {
             DataFusionError::Plan(text)
             | DataFusionError::NotImplemented(text)
             | DataFusionError::Execution(text)
-            | DataFusionError::Configuration(text) => Self::invalid(one_line(text)),
+            | DataFusionError::Configuration(text) => from_text(text),
             DataFusionError::ArrowError(arrow, _) => from_arrow(arrow, error),
             DataFusionError::ResourcesExhausted(text) => from_exhausted(text),
             DataFusionError::Collection(errors) => errors
@@ -276,6 +276,19 @@ fn ours(error: &DataFusionError) -> Option<&Error> {
         };
     }
     None
+}
+
+/// Takes DataFusion's own suggestion, on the second line, as the hint.
+fn from_text(text: &str) -> Error {
+    let error = Error::invalid(one_line(text));
+    match text
+        .lines()
+        .map(str::trim)
+        .find(|line| line.starts_with("Did you mean"))
+    {
+        Some(line) => error.with_hint(one_line(line)),
+        None => error,
+    }
 }
 
 fn from_parser(error: &ParserError) -> Error {
@@ -353,7 +366,6 @@ pub(super) fn one_line(text: &str) -> String {
         "Error during planning: ",
         "Execution error: ",
         "sql parser error: ",
-        "Invalid function ",
     ] {
         line = line.strip_prefix(prefix).unwrap_or(line);
     }

@@ -8,6 +8,7 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::common::Column;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::error::DataFusionError;
+use datafusion::logical_expr::expr::WindowFunction;
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, Operator, WindowFunctionDefinition};
 
@@ -30,6 +31,34 @@ const ID_COLUMNS: [&str; 6] = [
     "task_id",
     "response_id",
     "tool_call_id",
+];
+
+/// Aggregates from which a row can be taken out again as a window moves on.
+const SLIDING: [&str; 11] = [
+    "avg",
+    "count",
+    "first_value",
+    "last_value",
+    "max",
+    "min",
+    "nth_value",
+    "stddev",
+    "stddev_pop",
+    "sum",
+    "var",
+];
+
+/// Aggregates that are cheap to read at any time, while rows are only added.
+const GROWING: [&str; 9] = [
+    "bit_and",
+    "bit_or",
+    "bit_xor",
+    "bool_and",
+    "bool_or",
+    "corr",
+    "covar_pop",
+    "covar_samp",
+    "var_pop",
 ];
 
 /// What the plan tells about how it should be run.
@@ -76,18 +105,33 @@ fn check_expression(expr: &Expr) -> Result<TreeNodeRecursion, DataFusionError> {
     match expr {
         Expr::Cast(cast) if is_oversized(cast.field.data_type()) => Err(oversized()),
         Expr::TryCast(cast) if is_oversized(cast.field.data_type()) => Err(oversized()),
-        Expr::WindowFunction(call) => match &call.fun {
-            WindowFunctionDefinition::AggregateUDF(function)
-                if matches!(function.name(), "array_agg" | "string_agg") =>
-            {
-                let message = format!("{} over a window is not supported", function.name());
-                let hint = "aggregate in a subquery and join it";
-                Err(Error::invalid(message).with_hint(hint).into())
-            }
-            _ => Ok(TreeNodeRecursion::Continue),
-        },
+        Expr::WindowFunction(call) => check_window(call).map(|()| TreeNodeRecursion::Continue),
         _ => Ok(TreeNodeRecursion::Continue),
     }
+}
+
+/// Refuses aggregates over windows that would be computed anew, or copied, for each row: one batch of them can take a
+/// thread for hours, and nothing stops it in between.
+fn check_window(call: &WindowFunction) -> Result<(), DataFusionError> {
+    let WindowFunctionDefinition::AggregateUDF(function) = &call.fun else {
+        return Ok(());
+    };
+    let (name, frame) = (function.name(), &call.params.window_frame);
+    let from_start = frame.start_bound.is_unbounded();
+    let whole = from_start && frame.end_bound.is_unbounded();
+    let cheap = !call.params.distinct && SLIDING.contains(&name);
+    let growing = !call.params.distinct && GROWING.contains(&name);
+    let allowed = match name {
+        "array_agg" | "string_agg" => false,
+        _ => whole || cheap || (growing && from_start),
+    };
+    if allowed {
+        return Ok(());
+    }
+    let error = Error::invalid(format!("{name} over this window is not supported"));
+    Err(error
+        .with_hint("aggregate in a subquery and join it")
+        .into())
 }
 
 fn oversized() -> DataFusionError {
