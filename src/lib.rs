@@ -9,7 +9,6 @@
     expect(
         clippy::too_many_lines,
         clippy::clone_on_ref_ptr,
-        clippy::type_complexity,
         reason = "a test tells one story from its first line to its last"
     )
 )]
