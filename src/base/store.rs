@@ -1,7 +1,7 @@
 //! Opens the object store behind a URL or a directory, and makes local writes durable.
 //!
 //! A [`Store`] is a place: its paths start there, whatever kind of store lies below, so that nobody above can reach
-//! what is beside it. What a write on a local disk promises is in [`local`]: it returns when the data is on the disk.
+//! what is beside it. What a write on a local disk promises is in `local`: it returns when the data is on the disk.
 //! A local directory belongs to one process at a time; whoever opens it here holds its lock already.
 
 mod local;

@@ -76,6 +76,20 @@ impl Default for Listen {
     }
 }
 
+impl Listen {
+    /// Returns loopback addresses that nobody has.
+    pub(super) fn free() -> Self {
+        let free = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self {
+            grpc: free,
+            otlp: free,
+            http: free,
+            pg: free,
+            flight: free,
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {

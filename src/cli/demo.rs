@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::base::Clock;
 
-use super::config::Settings;
+use super::config::{Listen, Settings};
 use super::serve::Server;
-use super::{output, sql, target};
+use super::{output, serve, sql, target};
 
 /// Replay sample agents into a fresh server and show first answers; keeps serving until stopped.
 #[derive(Args, Debug)]
@@ -67,12 +67,13 @@ const QUESTIONS: [(&str, &str); 5] = [
 /// Where the server cannot start or does not take the sample.
 pub(super) async fn run(flags: Flags) -> anyhow::Result<()> {
     let dir = tempfile::tempdir().context("there is no room for a fresh store")?;
-    let free = ["grpc", "otlp", "http", "pg", "flight"].map(|door| (door, "127.0.0.1:0"));
-    let listen: serde_json::Map<String, Value> = free
-        .into_iter()
-        .map(|(door, at)| (door.to_owned(), at.into()))
-        .collect();
-    let settings = Settings::read(None, json!({ "data": dir.path(), "listen": listen }))?;
+    // Whatever is configured here is somebody's real store: the demo has nothing to do with it.
+    let data = dir.path().to_string_lossy().into_owned();
+    let settings = Settings {
+        data,
+        listen: Listen::free(),
+        ..Settings::default()
+    };
     let server = Server::start(&settings).await?;
     let base = format!("http://{}", server.addresses.http);
     let target = target::Flags {
@@ -95,7 +96,7 @@ pub(super) async fn run(flags: Flags) -> anyhow::Result<()> {
         output::line(format_args!(
             "\nserving on {base} until stopped; ask: outspan sql --server {base} \"select * from spans limit 5\""
         ));
-        tokio::signal::ctrl_c().await?;
+        serve::signal().await;
     }
     server.stop().await
 }

@@ -1,5 +1,5 @@
 //! What people start: one file per command. Only here are files of settings and the environment read, and only
-//! [`output`] prints.
+//! `output` prints.
 
 mod config;
 mod demo;

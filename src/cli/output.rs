@@ -25,20 +25,22 @@ pub(super) fn note(text: impl std::fmt::Display) {
 }
 
 /// Prints an error as one line, then its hint where it has one; returns the exit code for it.
+///
+/// A message may bring its hint along behind a line break: `what is wrong\nhint: what would help`.
 pub(super) fn failure(error: &anyhow::Error) -> ExitCode {
-    let chain: Vec<String> = error.chain().map(ToString::to_string).collect();
-    // A cause that its parent quotes already says nothing new.
-    let mut told: Vec<&str> = Vec::new();
-    for text in &chain {
-        if !told.iter().any(|said| said.contains(text.as_str())) {
-            told.push(text);
+    let (mut told, mut hint) = (Vec::<String>::new(), None);
+    for cause in error.chain() {
+        let text = cause.to_string();
+        let (message, helps) = text
+            .split_once("\nhint: ")
+            .map_or((text.as_str(), None), |(m, h)| (m, Some(h)));
+        hint = hint.or_else(|| helps.map(str::to_owned));
+        // A cause that its parent quotes already says nothing new.
+        if !told.iter().any(|said| said.contains(message)) {
+            told.push(message.replace('\n', " "));
         }
     }
-    let all = told.join(": ");
-    let (message, hint) = all
-        .split_once("\nhint: ")
-        .map_or((all.as_str(), None), |(m, h)| (m, Some(h)));
-    note(format_args!("error: {}", message.replace('\n', " ")));
+    note(format_args!("error: {}", told.join(": ")));
     if let Some(hint) = hint {
         note(format_args!("hint: {hint}"));
     }

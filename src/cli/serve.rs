@@ -1,7 +1,7 @@
 //! `outspan serve`: opens the engine, then the doors, and closes them in the opposite order.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -10,8 +10,8 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 
 use crate::base::{Stop, Tasks};
-use crate::ledger::{Ledger, Parts};
-use crate::{receive, serve};
+use crate::ledger::{self, Ledger, Parts};
+use crate::{receive, serve, wal};
 
 use super::config::Settings;
 use super::output;
@@ -147,42 +147,49 @@ const WORK_DEADLINE: Duration = Duration::from_secs(1);
 const CLOSE_DEADLINE: Duration = Duration::from_secs(6);
 
 impl Server {
-    /// Opens the engine and then the doors.
+    /// Opens the doors, which answer that the server is alive but not ready, and then the engine behind them.
     ///
     /// # Errors
     /// Where the log is another process's, the store is away, or an address is taken.
     pub async fn start(settings: &Settings) -> anyhow::Result<Self> {
-        let metrics = super::telemetry::metrics()?;
-        // Addresses first: a port that is taken should not cost a recovery.
         let grpc = bind("OTLP gRPC", settings.listen.grpc).await?;
         let otlp = bind("OTLP HTTP", settings.listen.otlp).await?;
         let http = bind("HTTP", settings.listen.http).await?;
-        let parts = Parts {
-            allocated: Arc::new(super::telemetry::allocated_bytes),
-            ..Parts::default()
-        };
-        let ledger = Ledger::open(settings.ledger(), parts).await?;
         let addresses = Addresses {
             otlp_grpc: grpc.local_addr()?.to_string(),
             otlp_http: otlp.local_addr()?.to_string(),
             http: http.local_addr()?.to_string(),
         };
-        let (doors, work) = (Tasks::default(), Tasks::default());
-        ledger.start(&work);
-        let receiver = receive::Receiver::new(settings.receive.clone(), Arc::new(ledger.clone()))?;
+        let engine = Arc::new(OnceLock::new());
+        let receiver = receive::Receiver::new(settings.receive.clone(), Arc::clone(&engine))?;
+        let metrics = super::telemetry::metrics()?;
         let api = serve::router(serve::Doors {
-            ledger: ledger.clone(),
+            ledger: Arc::clone(&engine),
             metrics,
         })
         .merge(receiver.outcomes_router())
         .merge(receiver.http_router());
         let otlp_routes = receiver.http_router();
+        let (doors, work) = (Tasks::default(), Tasks::default());
         doors.spawn("otlp grpc", |stop| receiver.serve_grpc(grpc, stop));
         doors.spawn("otlp http", |stop| {
             receive::serve_http(otlp, otlp_routes, stop)
         });
         doors.spawn("http", |stop| receive::serve_http(http, api, stop));
+        let parts = Parts {
+            allocated: Arc::new(super::telemetry::allocated_bytes),
+            ..Parts::default()
+        };
+        let ledger = match Ledger::open(settings.ledger(), parts).await {
+            Ok(ledger) => ledger,
+            Err(error) => {
+                doors.ask_to_stop();
+                return Err(explained(error));
+            }
+        };
+        ledger.start(&work);
         ledger.announce(&serde_json::to_string(&addresses)?)?;
+        engine.get_or_init(|| ledger.clone());
         Ok(Self {
             addresses,
             ledger,
@@ -213,6 +220,26 @@ impl Server {
     }
 }
 
+/// Says what a person can do about an engine that does not open.
+fn explained(error: ledger::Error) -> anyhow::Error {
+    let hint = match &error {
+        ledger::Error::Open(wal::Error::Locked { .. }) => {
+            "a server has this directory: ask it (--server URL), or stop it first"
+        }
+        ledger::Error::Open(wal::Error::Damaged { .. }) => {
+            "keep a copy of the log, then start with --wal-salvage: it moves what is damaged aside and says how much"
+        }
+        ledger::Error::OtherTables { .. } => {
+            "name the log's own tables with --data; if they were moved there, remove the file `tables` in the log"
+        }
+        ledger::Error::Store(_) | ledger::Error::Table(_) => {
+            "is the store there, and may we read and write it?"
+        }
+        _ => return error.into(),
+    };
+    anyhow::Error::from(error).context(format!("cannot start\nhint: {hint}"))
+}
+
 async fn bind(door: &str, address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| {
         format!("cannot listen on {address} for {door}\nhint: another server may have it; port 0 picks a free one")
@@ -230,6 +257,10 @@ pub(super) async fn run(flags: Flags) -> anyhow::Result<()> {
             "--prices is not built yet: costs come with a later version\nhint: leave the flag out"
         );
     }
+    anyhow::ensure!(
+        flags.roles.len() == 3,
+        "one process has all roles so far\nhint: leave --roles out"
+    );
     let settings = flags.settings()?;
     let server = Server::start(&settings).await?;
     if let Some(file) = &flags.addr_file {
@@ -239,7 +270,11 @@ pub(super) async fn run(flags: Flags) -> anyhow::Result<()> {
     welcome(&settings, &server.addresses);
     let failed = wait(&server).await;
     output::note("stopping: writing what is buffered");
-    let stopped = server.stop().await;
+    let stopped = tokio::select! {
+        stopped = server.stop() => stopped,
+        // Somebody who asks twice means now; the log has what is not written.
+        () = signal() => anyhow::bail!("stopped at once, the buffer was not written; its rows are in the log"),
+    };
     anyhow::ensure!(
         !failed,
         "a part of the server failed, the log above says which"
@@ -273,7 +308,7 @@ async fn wait(server: &Server) -> bool {
 }
 
 #[cfg(unix)]
-async fn signal() {
+pub(super) async fn signal() {
     use tokio::signal::unix::{SignalKind, signal};
     match signal(SignalKind::terminate()) {
         Ok(mut terminate) => tokio::select! {
@@ -288,6 +323,6 @@ async fn signal() {
 }
 
 #[cfg(not(unix))]
-async fn signal() {
+pub(super) async fn signal() {
     let _done = tokio::signal::ctrl_c().await.is_ok();
 }

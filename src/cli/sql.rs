@@ -77,8 +77,13 @@ pub(super) async fn run(flags: Flags) -> anyhow::Result<()> {
         return Ok(());
     }
     let mut body = answer.bytes_stream();
+    let mut last = None;
     while let Some(bytes) = body.try_next().await.context("the answer broke off")? {
         output::write(&bytes)?;
+        last = bytes.last().copied().or(last);
+    }
+    if matches!(flags.format, Shape::Json) && last != Some(b'\n') {
+        output::write(b"\n")?;
     }
     Ok(())
 }

@@ -16,11 +16,9 @@ use serde::Deserialize;
 
 use crate::wal::{self, LocalDisk};
 
-use super::config::Settings;
+use super::config::{Listen, Settings};
 use super::serve::Server;
 
-/// The directory that is looked at where nothing is named.
-const DATA: &str = "./outspan-data";
 /// The server that is asked where nothing is named.
 const SERVER: &str = "http://127.0.0.1:7317";
 /// How often a request that the server asks to send again is sent again.
@@ -68,15 +66,25 @@ impl Flags {
                 own: None,
             });
         }
-        let data = self.data.as_deref().unwrap_or(DATA);
+        let settings = self.settings()?;
         // A server that was killed leaves its address behind.
-        if let Some(base) = holder(data)
+        if let Some(base) = holder(&settings)
             && is_alive(&client, &base).await
         {
             return Ok(Target {
                 client,
                 base,
                 own: None,
+            });
+        }
+        let there = settings.data.contains("://") || Path::new(&settings.data).is_dir();
+        let may_make = make && self.data.is_some();
+        if there || may_make {
+            let own = Server::start(&settings).await?;
+            return Ok(Target {
+                client,
+                base: format!("http://{}", own.addresses.http),
+                own: Some(own),
             });
         }
         if self.data.is_none() && is_alive(&client, SERVER).await {
@@ -86,28 +94,33 @@ impl Flags {
                 own: None,
             });
         }
-        let there = data.contains("://") || Path::new(data).is_dir();
-        let may_make = make && self.data.is_some();
-        if !there && !may_make {
-            bail!(
-                "there is no server at {SERVER} and no directory {data}\nhint: start one with `outspan serve`, or name one with --server or --data"
-            );
+        let asked = if self.data.is_none() {
+            format!(" and no server at {SERVER}")
+        } else {
+            String::new()
+        };
+        bail!(
+            "there is no directory {}{asked}\nhint: start a server with `outspan serve`, or name one with --server or --data",
+            settings.data
+        )
+    }
+
+    /// Returns the settings of a server of our own: a directory that is named is taken with the log in it, whatever the
+    /// configuration says of another one.
+    fn settings(&self) -> anyhow::Result<Settings> {
+        let mut settings = Settings::read(None, serde_json::json!({}))?;
+        if let Some(data) = &self.data {
+            settings.data.clone_from(data);
+            settings.wal = None;
         }
-        let listen = ["grpc", "otlp", "http", "pg", "flight"].map(|door| (door, "127.0.0.1:0"));
-        let listen: std::collections::HashMap<_, _> = listen.into_iter().collect();
-        let settings = Settings::read(None, serde_json::json!({ "data": data, "listen": listen }))?;
-        let own = Server::start(&settings).await?;
-        Ok(Target {
-            client,
-            base: format!("http://{}", own.addresses.http),
-            own: Some(own),
-        })
+        settings.listen = Listen::free();
+        Ok(settings)
     }
 }
 
 /// Returns the address of the server that holds a directory.
-fn holder(data: &str) -> Option<String> {
-    let said = wal::announced(&LocalDisk, &Path::new(data).join("wal"))?;
+fn holder(settings: &Settings) -> Option<String> {
+    let said = wal::announced(&LocalDisk, &settings.ledger().wal_dir())?;
     let announced: Announced = serde_json::from_str(&said).ok()?;
     Some(format!("http://{}", announced.http))
 }
@@ -216,9 +229,14 @@ fn said(body: &str) -> Option<String> {
     let body: serde_json::Value = serde_json::from_str(body).ok()?;
     let error = body.get("error")?;
     let message = error.get("message")?.as_str()?;
+    // Where many items were refused, the first one says what is wrong with them.
+    let first = body
+        .get("errors")
+        .and_then(|all| all.get(0)?.get("message")?.as_str());
+    let message = first.map_or_else(|| message.to_owned(), |first| format!("{message}: {first}"));
     let hint = error.get("hint").and_then(serde_json::Value::as_str);
     Some(hint.map_or_else(
-        || message.to_owned(),
+        || message.clone(),
         |hint| format!("{message}\nhint: {hint}"),
     ))
 }

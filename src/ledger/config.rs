@@ -63,9 +63,24 @@ impl Config {
             .unwrap_or_else(|| PathBuf::from("outspan-wal"))
     }
 
+    /// Returns the limits of queries; their operators share a quarter of the memory at the most.
+    pub(super) fn query(&self) -> query::Config {
+        let memory_bytes = self.query.memory_bytes.min(self.memory_bytes / 4);
+        query::Config {
+            memory_bytes,
+            ..self.query.clone()
+        }
+    }
+
     /// Returns the directory of the secrets: that of the tables, or the log's where the tables are elsewhere.
     pub(super) fn secrets_dir(&self) -> PathBuf {
         self.data_dir().unwrap_or_else(|| self.wal_dir())
+    }
+
+    /// Returns whether the log stands in the directory of the tables.
+    pub(super) fn is_beside_tables(&self) -> bool {
+        self.data_dir()
+            .is_some_and(|data| data.join("wal") == self.wal_dir())
     }
 
     /// Returns the directory of the tables; `None` where they are in a bucket.

@@ -18,8 +18,21 @@ pub enum Error {
         /// Bytes allowed.
         limit: usize,
     },
+    /// The log cannot be opened.
+    #[error("cannot open the log")]
+    Open(#[source] wal::Error),
+    /// The log holds rows for tables elsewhere: opened here, they would be written here and forgotten there.
+    #[error("the log in {} belongs to the tables at {theirs}, not at {ours}", wal.display())]
+    OtherTables {
+        /// The directory of the log.
+        wal: std::path::PathBuf,
+        /// Where its tables are.
+        theirs: String,
+        /// Where they were looked for.
+        ours: String,
+    },
     /// The log.
-    #[error("the log cannot take a record")]
+    #[error("the log failed")]
     Wal(#[from] wal::Error),
     /// A table.
     #[error("a table cannot be read or written")]
@@ -80,8 +93,11 @@ impl Error {
             Self::BufferFull { .. } => Kind::Busy,
             Self::Wal(wal::Error::TooLarge { .. }) => Kind::Invalid,
             Self::Wal(wal::Error::Busy | wal::Error::Full { .. }) => Kind::Busy,
-            Self::Wal(wal::Error::Damaged { .. }) | Self::Entry { .. } => Kind::Damaged,
-            Self::Wal(_) | Self::Table(_) | Self::Store(_) | Self::Local { .. } => {
+            Self::Open(wal::Error::Damaged { .. })
+            | Self::Wal(wal::Error::Damaged { .. })
+            | Self::Entry { .. }
+            | Self::OtherTables { .. } => Kind::Damaged,
+            Self::Open(_) | Self::Wal(_) | Self::Table(_) | Self::Store(_) | Self::Local { .. } => {
                 Kind::Unavailable
             }
             Self::Closed => Kind::Closed,

@@ -8,11 +8,32 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use super::Error;
+use super::{Config, Error};
 
 /// Returns the node's name, made up when the log is new.
 pub(super) fn node_name(wal_dir: &Path) -> Result<String, Error> {
     kept(&wal_dir.join("node"), || uuid::Uuid::new_v4().to_string())
+}
+
+/// Makes sure that the log and the tables belong together; a new log belongs to the tables it is opened with.
+///
+/// A log beside its tables may be moved with them.
+pub(super) fn belongs(config: &Config, tables: &str) -> Result<(), Error> {
+    let wal = config.wal_dir();
+    let ours = if config.is_beside_tables() {
+        "beside"
+    } else {
+        tables
+    };
+    let theirs = kept(&wal.join("tables"), || ours.to_owned())?;
+    match theirs == ours {
+        true => Ok(()),
+        false => Err(Error::OtherTables {
+            wal,
+            theirs,
+            ours: ours.to_owned(),
+        }),
+    }
 }
 
 /// Returns the master secret, made up when there is none: 32 random bytes as hex in `secrets.json`, for the owner's eyes.

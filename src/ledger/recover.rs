@@ -70,7 +70,8 @@ impl Ledger {
         log.salvage = config.wal_salvage;
         let disk = Arc::clone(&parts.disk);
         let opened = tokio::task::spawn_blocking(move || Wal::open(log, disk)).await;
-        let (wal, replay) = opened.map_err(|error| Error::Bug(error.to_string()))??;
+        let opened = opened.map_err(|error| Error::Bug(error.to_string()))?;
+        let (wal, replay) = opened.map_err(Error::Open)?;
         let node = local::node_name(&wal_dir)?;
         let secrets = match &config.secret_key {
             Some(secret) => Secrets::new(secret.as_bytes()),
@@ -80,13 +81,14 @@ impl Ledger {
             Some(store) => store,
             None => Store::open(&config.data, &config.store)?,
         };
+        local::belongs(&config, store.url().as_str())?;
         let opening = Table::ALL.map(|table| DeltaTable::open(&store, table, &node, &parts.clock));
         let tables = try_join_all(opening).await?;
         let gate = MemoryGate {
             limit_bytes: config.memory_bytes,
             allocated: parts.allocated,
         };
-        let engine = Engine::new(config.query.clone())?.with_memory_gate(gate);
+        let engine = Engine::new(config.query())?.with_memory_gate(gate);
         engine.register_store(object_store_url().as_ref(), Arc::clone(store.objects()));
         let state = State::new(snapshots(&tables), config.recent_keys());
         let ledger = Self {

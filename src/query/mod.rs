@@ -3,7 +3,7 @@
 //! An [`Engine`] lets one reading statement through its gate (`gate`), plans it on a thread that can be given up, and
 //! runs it on threads of its own, so that no question takes the server with it: text, plan, time, memory, spill and
 //! answer are bounded, and functions cannot make more than a batch may hold (`functions`). It does not know where rows
-//! live or what the asker may see: both are the tables' business. [`format`] turns answers into what clients read.
+//! live or what the asker may see: both are the tables' business. [`mod@format`] turns answers into what clients read.
 
 mod config;
 mod engine;

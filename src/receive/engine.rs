@@ -1,5 +1,6 @@
 //! The ledger behind the doors: its errors in the words that doors know.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::ledger::{self, Error, Kind, Ledger};
@@ -11,9 +12,11 @@ use super::{Ingest, IngestError, Receipt, Sender};
 /// The log's queue and the buffer drain within a second or so.
 const SOON: Duration = Duration::from_secs(1);
 
-impl Ingest for Ledger {
+/// The engine, once it has recovered; until then senders are told to come back.
+impl Ingest for OnceLock<Ledger> {
     async fn ingest(&self, batch: RawBatch, sender: Sender) -> Result<Receipt, IngestError> {
-        answer(Self::ingest(self, batch, known(sender)).await)
+        let ledger = self.get().ok_or(IngestError::Unavailable)?;
+        answer(ledger.ingest(batch, known(sender)).await)
     }
 
     async fn outcomes(
@@ -21,7 +24,8 @@ impl Ingest for Ledger {
         reports: Vec<RawOutcome>,
         sender: Sender,
     ) -> Result<Receipt, IngestError> {
-        answer(self.report(reports, known(sender)).await)
+        let ledger = self.get().ok_or(IngestError::Unavailable)?;
+        answer(ledger.report(reports, known(sender)).await)
     }
 }
 

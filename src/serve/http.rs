@@ -1,6 +1,6 @@
 //! SQL over HTTP, and what an operator asks: is it alive, is it ready, how is it doing.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, State};
@@ -24,8 +24,8 @@ const BODY_BYTES_MAX: usize = 1 << 20;
 /// What the doors need.
 #[derive(Clone)]
 pub struct Doors {
-    /// The engine.
-    pub ledger: Ledger,
+    /// The engine, once it has recovered: until then the server is alive but not ready.
+    pub ledger: Arc<OnceLock<Ledger>>,
     /// Renders the metrics of the process in Prometheus' text format.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
 }
@@ -45,6 +45,20 @@ pub fn router(doors: Doors) -> Router {
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
+        .fallback(async || {
+            Failure::request(
+                StatusCode::NOT_FOUND,
+                "there is nothing at this path",
+                "POST /api/v1/sql asks, GET /readyz tells",
+            )
+        })
+        .method_not_allowed_fallback(async || {
+            Failure::request(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "this path takes another method",
+                "queries and reports are posted",
+            )
+        })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(CatchPanicLayer::new())
         .with_state(doors)
@@ -72,7 +86,8 @@ async fn sql(
         limit_rows: asked.limit,
         ..Query::default()
     };
-    let answer = doors.ledger.query(question).await?;
+    let ledger = doors.ledger.get().ok_or_else(Failure::recovering)?;
+    let answer = ledger.query(question).await?;
     let mut body = AnswerBody::new(format, answer)?;
     // What fails before the first row can still be told with a status; later only the connection breaks.
     let first = body.next().await.transpose()?;
@@ -117,7 +132,10 @@ fn asked(headers: &HeaderMap, body: &Bytes) -> Result<Asked, Failure> {
         .and_then(|media| media.to_str().ok())
         .unwrap_or_default();
     let media: mime::Mime = media.parse().unwrap_or(mime::APPLICATION_JSON);
-    if media.type_() == mime::TEXT {
+    // What curl says of a body where nobody tells it: look what it is.
+    let bare = media == mime::APPLICATION_WWW_FORM_URLENCODED
+        && !body.trim_ascii_start().starts_with(b"{");
+    if media.type_() == mime::TEXT || bare {
         let sql = std::str::from_utf8(body).map_err(|error| {
             Failure::request(
                 StatusCode::BAD_REQUEST,
@@ -130,7 +148,7 @@ fn asked(headers: &HeaderMap, body: &Bytes) -> Result<Asked, Failure> {
             ..Asked::default()
         });
     }
-    if media.subtype() != mime::JSON {
+    if media.subtype() != mime::JSON && media != mime::APPLICATION_WWW_FORM_URLENCODED {
         return Err(Failure::request(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             format!("cannot read {media}"),
@@ -147,8 +165,7 @@ fn asked(headers: &HeaderMap, body: &Bytes) -> Result<Asked, Failure> {
 }
 
 async fn ready(State(doors): State<Doors>) -> Response {
-    // The doors open when recovery is over, so only a log that stopped writing makes a server unready.
-    match doors.ledger.is_ready() {
+    match doors.ledger.get().is_some_and(Ledger::is_ready) {
         true => (StatusCode::OK, Json(serde_json::json!({ "ready": true }))).into_response(),
         false => (
             StatusCode::SERVICE_UNAVAILABLE,
@@ -159,7 +176,9 @@ async fn ready(State(doors): State<Doors>) -> Response {
 }
 
 async fn metrics(State(doors): State<Doors>) -> Response {
-    publish(&doors.ledger);
+    if let Some(ledger) = doors.ledger.get() {
+        publish(ledger);
+    }
     let text = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     ([(header::CONTENT_TYPE, text)], (doors.metrics)()).into_response()
 }

@@ -30,6 +30,18 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// The engine has not recovered yet.
+    pub(super) fn recovering() -> Self {
+        Self {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            code: "recovering",
+            message: "the server is reading its log".to_owned(),
+            hint: Some("try again after a while; /readyz tells when".to_owned()),
+        }
+    }
+}
+
 impl From<query::Error> for Failure {
     fn from(error: query::Error) -> Self {
         let status = match &error {
@@ -37,7 +49,7 @@ impl From<query::Error> for Failure {
             | query::Error::Invalid { .. }
             | query::Error::TooLarge { .. } => StatusCode::BAD_REQUEST,
             query::Error::Refused { .. } => StatusCode::FORBIDDEN,
-            query::Error::Timeout { .. } => StatusCode::REQUEST_TIMEOUT,
+            query::Error::Timeout { .. } => StatusCode::GATEWAY_TIMEOUT,
             query::Error::Memory { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             query::Error::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
