@@ -267,6 +267,38 @@ async fn a_query_never_sees_a_row_twice_or_not_at_all_while_flushes_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_log_is_refused_with_other_tables_and_its_rows_stay_in_it() {
+    let room = tempfile::tempdir().unwrap();
+    let at = |tables: &str| Config {
+        data: room.path().join(tables).to_str().unwrap().to_owned(),
+        wal: Some(room.path().join("log")),
+        ..Config::default()
+    };
+    let ledger = Ledger::open(at("ours"), Parts::default()).await.unwrap();
+    let _receipt = send(&ledger, 1..=5).await.unwrap();
+    drop(ledger);
+    let other = Ledger::open(at("other"), Parts::default()).await;
+    assert!(matches!(other, Err(Error::OtherTables { .. })), "{other:?}");
+    let ledger = Ledger::open(at("ours"), Parts::default()).await.unwrap();
+    assert_eq!(counted(&ledger).await, (5, 5));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_beside_its_tables_may_be_moved_with_them() {
+    let room = tempfile::tempdir().unwrap();
+    let at = |name: &str| Config {
+        data: room.path().join(name).to_str().unwrap().to_owned(),
+        ..Config::default()
+    };
+    let ledger = Ledger::open(at("here"), Parts::default()).await.unwrap();
+    let _receipt = send(&ledger, 1..=5).await.unwrap();
+    drop(ledger);
+    std::fs::rename(room.path().join("here"), room.path().join("there")).unwrap();
+    let ledger = Ledger::open(at("there"), Parts::default()).await.unwrap();
+    assert_eq!(counted(&ledger).await, (5, 5));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_closed_engine_takes_nothing() {
     let room = Room::new();
     let ledger = room.open().await;

@@ -218,3 +218,87 @@ fn publish(ledger: &Ledger) {
     metrics::gauge!("outspan_table_bytes").set(stats.stored_bytes as f64);
     metrics::gauge!("outspan_table_files").set(stats.stored_files as f64);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::Request;
+    use tower::ServiceExt;
+
+    async fn answer(request: Request<Body>) -> (u16, HeaderMap, serde_json::Value) {
+        let doors = Doors {
+            ledger: Arc::default(),
+            metrics: Arc::new(String::new),
+        };
+        let response = router(doors).oneshot(request).await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let body = axum::body::to_bytes(response.into_body(), 1 << 20)
+            .await
+            .unwrap();
+        (
+            status,
+            headers,
+            serde_json::from_slice(&body).unwrap_or_default(),
+        )
+    }
+
+    fn get(path: &str) -> Request<Body> {
+        Request::get(path).body(Body::empty()).unwrap()
+    }
+
+    fn post(media: &str, body: &'static str) -> Request<Body> {
+        Request::post("/api/v1/sql")
+            .header(header::CONTENT_TYPE, media)
+            .body(Body::from(body))
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn while_it_recovers_a_server_is_alive_and_not_ready() {
+        assert_eq!(answer(get("/healthz")).await.0, 200);
+        assert_eq!(answer(get("/readyz")).await.0, 503);
+        let (status, headers, body) = answer(post("text/plain", "select 1")).await;
+        assert_eq!(
+            (status, &body["error"]["code"]),
+            (503, &"recovering".into())
+        );
+        assert!(headers.contains_key(header::RETRY_AFTER));
+    }
+
+    #[tokio::test]
+    async fn what_is_asked_the_wrong_way_is_told_how_to_ask() {
+        let wrong = [
+            (get("/api/v1/nothing"), 404),
+            (get("/api/v1/sql"), 405),
+            (post("image/png", "x"), 415),
+            (post("application/json", "{"), 400),
+        ];
+        for (request, expected) in wrong {
+            let (status, _, body) = answer(request).await;
+            assert_eq!(status, expected);
+            assert!(
+                body["error"]["message"].is_string() && body["error"]["hint"].is_string(),
+                "{body}"
+            );
+        }
+        let mut request = post("text/plain", "select 1");
+        request
+            .headers_mut()
+            .insert(header::ACCEPT, HeaderValue::from_static("image/png"));
+        assert_eq!(answer(request).await.0, 406);
+    }
+
+    #[test]
+    fn what_curl_sends_without_being_told_is_read_for_what_it_is() {
+        let media = HeaderMap::from_iter([(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/x-www-form-urlencoded"),
+        )]);
+        let json = asked(&media, &Bytes::from_static(b" {\"sql\": \"select 1\"}")).unwrap();
+        let text = asked(&media, &Bytes::from_static(b"select 1")).unwrap();
+        assert_eq!(
+            (json.sql.as_str(), text.sql.as_str()),
+            ("select 1", "select 1")
+        );
+    }
+}

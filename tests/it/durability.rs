@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use rand::Rng;
 use tokio::task::JoinSet;
 
-use crate::support::{Node, request, scratch, span};
+use crate::support::{Node, request, say, scratch, span};
 
 /// Senders that write at the same time.
 const SENDERS: u64 = 8;
@@ -30,10 +30,10 @@ async fn no_acknowledged_span_is_lost_or_doubled_by_kills_at_random_moments() {
         let all = acknowledged.lock().clone();
         check(&node, &all, round).await;
     }
-    println!(
+    say(&format!(
         "{rounds} kills, {} acknowledged spans, none lost, none doubled",
         acknowledged.lock().len()
-    );
+    ));
 }
 
 /// Sends from several tasks until one of them has had a random number of answers, then kills the server.

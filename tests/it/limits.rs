@@ -74,7 +74,10 @@ async fn bombs_leave_the_server_answering_others() {
         running.spawn(async move {
             let (status, body) = node.ask(&bomb).await;
             let name: String = bomb.chars().take(60).collect();
-            assert!((400..500).contains(&status), "{name}: {status} {body}");
+            assert!(
+                (400..500).contains(&status) || status == 504,
+                "{name}: {status} {body}"
+            );
         });
     }
     // While they run, and as long as one does, others are answered.

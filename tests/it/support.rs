@@ -1,7 +1,7 @@
 //! A real server in a directory of its own, and the words that tests speak to it in.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -248,6 +248,11 @@ impl Start {
     }
 }
 
+/// Says something past the test runner, which keeps what a passing test prints to itself.
+pub(crate) fn say(text: &str) {
+    let _unread = writeln!(std::io::stderr(), "{text}").is_err();
+}
+
 /// Returns a path below the shared data; where it is absent the test that asks is skipped, visibly, and where it must be
 /// there (in CI), fails.
 pub(crate) fn shared(relative: &str) -> Option<PathBuf> {
@@ -262,7 +267,7 @@ pub(crate) fn shared(relative: &str) -> Option<PathBuf> {
         "{} is required and missing",
         path.display()
     );
-    println!("SKIPPED: {} is not here", path.display());
+    say(&format!("SKIPPED: {} is absent", path.display()));
     None
 }
 

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::support::{Node, outspan, request, scratch, shared, span};
+use crate::support::{Node, outspan, request, say, scratch, shared, span};
 
 /// Counts the rows of each table with the Python package `deltalake`.
 const COUNT: &str = "
@@ -22,7 +22,7 @@ async fn another_delta_reader_counts_the_same_rows_while_the_server_runs() {
             std::env::var_os("OUTSPAN_REQUIRE_SHARED").is_none(),
             "OUTSPAN_PYTHON is required and missing"
         );
-        println!("SKIPPED: OUTSPAN_PYTHON names no Python with the package deltalake");
+        say("SKIPPED: OUTSPAN_PYTHON names no Python with the package deltalake");
         return;
     };
     let Some(folder) = shared("truth/airline") else {
