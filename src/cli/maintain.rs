@@ -2,10 +2,10 @@
 
 use clap::{Args, Subcommand};
 
-use crate::ledger::{Ledger, Parts};
+use crate::ledger::{KEPT_AFTER_REPLACED, Ledger, Parts};
 
 use super::config::Settings;
-use super::output;
+use super::{output, serve};
 
 /// Do by hand the upkeep that the server does by itself.
 #[derive(Args, Debug)]
@@ -17,11 +17,16 @@ pub(super) struct Flags {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Put small files together
-    Compact {
-        /// The data directory; no server may hold it
-        #[arg(long, value_name = "DIR")]
-        data: Option<String>,
-    },
+    Compact(Where),
+    /// Delete files that were replaced more than a day ago, and those that were never committed
+    Vacuum(Where),
+}
+
+#[derive(Args, Debug)]
+struct Where {
+    /// The data directory or URL; no server may hold it [default: ./outspan-data]
+    #[arg(long, value_name = "DIR_OR_URL")]
+    data: Option<String>,
 }
 
 /// Runs the command.
@@ -29,18 +34,30 @@ enum What {
 /// # Errors
 /// Where a server holds the directory, or the store fails.
 pub(super) async fn run(flags: Flags) -> anyhow::Result<()> {
-    let What::Compact { data } = flags.what;
-    let said = data
-        .map(|data| serde_json::json!({ "data": data }))
-        .unwrap_or(serde_json::json!({}));
-    let settings = Settings::read(None, said)?;
-    let ledger = Ledger::open(settings.ledger(), Parts::default()).await?;
+    let (What::Compact(at) | What::Vacuum(at)) = &flags.what;
+    let mut settings = Settings::read(None, serde_json::json!({}))?;
+    if let Some(data) = &at.data {
+        settings.data.clone_from(data);
+        settings.wal = None;
+    }
+    let opened = Ledger::open(settings.ledger(), Parts::default()).await;
+    let ledger = opened.map_err(serve::explained)?;
     ledger.flush().await?;
-    let done = ledger.compact().await?;
-    ledger.close().await?;
-    output::line(format_args!(
-        "{} files became {}",
-        done.files_before, done.files_after
-    ));
-    Ok(())
+    match flags.what {
+        What::Compact(_) => {
+            let done = ledger.compact().await?;
+            output::line(format_args!(
+                "{} files became {}",
+                done.files_before, done.files_after
+            ));
+        }
+        What::Vacuum(_) => {
+            let gone = ledger.vacuum(KEPT_AFTER_REPLACED).await?;
+            output::line(format_args!(
+                "deleted {} files, {} bytes",
+                gone.files, gone.bytes
+            ));
+        }
+    }
+    Ok(ledger.close().await?)
 }

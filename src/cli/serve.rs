@@ -221,7 +221,7 @@ impl Server {
 }
 
 /// Says what a person can do about an engine that does not open.
-fn explained(error: ledger::Error) -> anyhow::Error {
+pub(super) fn explained(error: ledger::Error) -> anyhow::Error {
     let hint = match &error {
         ledger::Error::Open(wal::Error::Locked { .. }) => {
             "a server has this directory: ask it (--server URL), or stop it first"

@@ -15,7 +15,7 @@ use crate::table::Commit;
 
 use super::{Error, Ledger, seconds_since};
 
-/// How often it is asked whether a flush is due.
+/// How often it is asked whether a flush is due; more often where rows may not wait that long.
 const BEAT: Duration = Duration::from_secs(1);
 
 impl Ledger {
@@ -90,7 +90,7 @@ impl Ledger {
 
     /// Flushes when rows are old enough, too many, or fill the log; until a stop is asked for.
     pub(super) async fn flush_on_a_beat(self, mut stop: Stop) -> Result<(), Infallible> {
-        let mut beat = tokio::time::interval(BEAT);
+        let mut beat = tokio::time::interval(self.beat());
         loop {
             tokio::select! { biased;
                 () = stop.asked() => return Ok(()),
@@ -105,6 +105,12 @@ impl Ledger {
                 beat.reset();
             }
         }
+    }
+
+    fn beat(&self) -> Duration {
+        BEAT.min(Duration::from_millis(
+            self.inner.config.flush_after_ms.max(10),
+        ))
     }
 
     fn flush_is_due(&self) -> bool {

@@ -35,7 +35,7 @@ pub use config::Config;
 pub use error::{Error, Kind};
 pub use ingest::{Receipt, Sender};
 pub use recover::Parts;
-pub use upkeep::Compacted;
+pub use upkeep::{Compacted, KEPT_AFTER_REPLACED, Vacuumed};
 
 use state::State;
 use view::View;

@@ -299,6 +299,40 @@ async fn a_log_beside_its_tables_may_be_moved_with_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn files_that_were_replaced_are_deleted_after_a_day_and_no_row_with_them() {
+    let room = tempfile::tempdir().unwrap();
+    let config = Config {
+        data: room.path().to_str().unwrap().to_owned(),
+        ..Config::default()
+    };
+    let clock = Clock::system();
+    let clock = Clock::set_to(clock.now());
+    let parts = Parts {
+        clock: clock.clone(),
+        ..Parts::default()
+    };
+    let ledger = Ledger::open(config, parts).await.unwrap();
+    for batch in 0..20u64 {
+        let _receipt = send(&ledger, batch * 10..batch * 10 + 10).await.unwrap();
+        ledger.flush().await.unwrap();
+    }
+    let compacted = ledger.compact().await.unwrap();
+    assert!(
+        compacted.files_before > compacted.files_after,
+        "{compacted:?}"
+    );
+    assert_eq!(
+        ledger.vacuum(KEPT_AFTER_REPLACED).await.unwrap().files,
+        0,
+        "too early"
+    );
+    clock.advance(KEPT_AFTER_REPLACED + std::time::Duration::from_secs(60));
+    let gone = ledger.vacuum(KEPT_AFTER_REPLACED).await.unwrap();
+    assert_eq!(gone.files, compacted.files_before, "{gone:?}");
+    assert_eq!(counted(&ledger).await, (200, 200));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_closed_engine_takes_nothing() {
     let room = Room::new();
     let ledger = room.open().await;

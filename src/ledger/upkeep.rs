@@ -1,15 +1,21 @@
-//! Compaction on a beat: few large files instead of many small ones.
+//! Upkeep on a beat: few large files instead of many small ones, and none that nobody needs.
 
 use std::convert::Infallible;
 use std::time::Duration;
+
+use tokio::time::interval;
 
 use crate::base::Stop;
 use crate::model::Table;
 
 use super::{Error, Ledger};
 
-/// How often the tables are looked over.
-const BEAT: Duration = Duration::from_secs(300);
+/// How often small files are looked for.
+const COMPACT_EVERY: Duration = Duration::from_secs(300);
+/// How often files that nobody needs are looked for.
+const VACUUM_EVERY: Duration = Duration::from_secs(3600);
+/// How long a file stays after its rows stand in another one: a reader of an older version may still be at it.
+pub const KEPT_AFTER_REPLACED: Duration = Duration::from_secs(24 * 3600);
 
 /// What a compaction did, over all tables.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,6 +24,15 @@ pub struct Compacted {
     pub files_before: usize,
     /// Files after.
     pub files_after: usize,
+}
+
+/// What a vacuum deleted, over all tables.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Vacuumed {
+    /// How many files.
+    pub files: usize,
+    /// Their bytes.
+    pub bytes: u64,
 }
 
 impl Ledger {
@@ -39,11 +54,29 @@ impl Ledger {
             all.files_before += done.files_before;
             all.files_after += done.files_after;
             if done.files_before > done.files_after {
+                let (before, after) = (done.files_before, done.files_after);
+                tracing::info!(table = table.name(), before, after, "compacted");
+            }
+        }
+        Ok(all)
+    }
+
+    /// Deletes the files whose rows have stood in others for longer than `kept`, and those that were never committed.
+    ///
+    /// # Errors
+    /// Where the store fails; what was deleted until then was not needed.
+    pub async fn vacuum(&self, kept: Duration) -> Result<Vacuumed, Error> {
+        let mut all = Vacuumed::default();
+        for table in Table::ALL {
+            let gone = self.inner.table(table).vacuum(kept).await?;
+            all.files += gone.files.len();
+            all.bytes += gone.bytes;
+            if !gone.files.is_empty() {
                 tracing::info!(
                     table = table.name(),
-                    before = done.files_before,
-                    after = done.files_after,
-                    "compacted"
+                    files = gone.files.len(),
+                    bytes = gone.bytes,
+                    "vacuumed"
                 );
             }
         }
@@ -51,24 +84,30 @@ impl Ledger {
     }
 
     pub(super) async fn tend_on_a_beat(self, mut stop: Stop) -> Result<(), Infallible> {
-        let mut beat = tokio::time::interval(BEAT);
+        let (mut compact, mut vacuum) = (interval(COMPACT_EVERY), interval(VACUUM_EVERY));
         // The first beat is at once; a server that just started has better things to do.
-        beat.reset();
+        compact.reset();
+        vacuum.reset();
         loop {
-            tokio::select! { biased;
+            let vacuum_is_due = tokio::select! { biased;
                 () = stop.asked() => return Ok(()),
-                _ = beat.tick() => {}
-            }
-            let compacted = tokio::select! { biased;
-                // What a compaction has not committed yet never happened.
-                () = stop.asked() => return Ok(()),
-                compacted = self.compact() => compacted,
+                _ = vacuum.tick() => true,
+                _ = compact.tick() => false,
             };
-            if let Err(error) = compacted {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "compaction failed, will be tried again"
-                );
+            let work = async {
+                match vacuum_is_due {
+                    true => self.vacuum(KEPT_AFTER_REPLACED).await.map(drop),
+                    false => self.compact().await.map(drop),
+                }
+            };
+            let done = tokio::select! { biased;
+                // What is not committed never happened, and what is deleted was not needed.
+                () = stop.asked() => return Ok(()),
+                done = work => done,
+            };
+            if let Err(error) = done {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "upkeep failed, will be tried again");
             }
         }
     }
