@@ -56,7 +56,7 @@ pub(super) fn logs() {
 }
 
 /// What the most asked-for metrics mean; the rest is named after what it counts.
-const METRICS: [(&str, &str); 16] = [
+const METRICS: [(&str, &str); 17] = [
     (
         "outspan_receive_requests_total",
         "requests by signal, transport, encoding and status",
@@ -102,6 +102,10 @@ const METRICS: [(&str, &str); 16] = [
     ),
     ("outspan_commit_seconds", "how long one table's commit took"),
     ("outspan_queries_total", "queries by how they began"),
+    (
+        "outspan_query_plan_seconds",
+        "how long a query waited for its first batch to begin",
+    ),
     ("outspan_table_files", "files of all tables"),
 ];
 

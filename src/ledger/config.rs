@@ -24,7 +24,7 @@ pub struct Config {
     pub store: HashMap<String, String>,
     /// All memory that the server may use, in bytes; split by fixed shares.
     pub memory_bytes: usize,
-    /// The log may take so many bytes; beyond it senders are asked to wait.
+    /// The log may take so many bytes, and never more than a tenth of its disk; beyond it senders are asked to wait.
     pub wal_bytes_max: u64,
     /// Whether damage in the log is moved aside when it is opened, rather than refused.
     pub wal_salvage: bool,

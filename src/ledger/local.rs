@@ -10,6 +10,17 @@ use std::path::Path;
 
 use super::{Config, Error};
 
+/// Returns a tenth of the disk that a directory is on, or will be: what the log may take of it.
+///
+/// Where the disk cannot be measured, the configured limit alone counts.
+pub(super) fn share_of_disk(dir: &Path) -> u64 {
+    let there = dir
+        .ancestors()
+        .find(|path| path.is_dir())
+        .unwrap_or(Path::new("."));
+    fs4::total_space(there).map_or(u64::MAX, |bytes| bytes / 10)
+}
+
 /// Returns the node's name, made up when the log is new.
 pub(super) fn node_name(wal_dir: &Path) -> Result<String, Error> {
     kept(&wal_dir.join("node"), || uuid::Uuid::new_v4().to_string())

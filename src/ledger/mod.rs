@@ -95,7 +95,10 @@ impl Ledger {
     /// See [`query::Error`]: nearly always something to change in the query.
     pub async fn query(&self, mut question: Query) -> Result<Answer, query::Error> {
         question.tables = View::of(&self.inner.state.lock()).providers();
+        let asked = self.inner.clock.now();
         let answer = self.inner.engine.run(question).await;
+        let seconds = seconds_since(asked, self.inner.clock.now());
+        metrics::histogram!("outspan_query_plan_seconds").record(seconds);
         let outcome = answer.as_ref().err().map_or("started", query::Error::code);
         metrics::counter!("outspan_queries_total", "outcome" => outcome).increment(1);
         answer

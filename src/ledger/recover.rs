@@ -66,7 +66,7 @@ impl Ledger {
     pub async fn open(config: Config, parts: Parts) -> Result<Self, Error> {
         let wal_dir = config.wal_dir();
         let mut log = wal::Config::at(&wal_dir);
-        log.hard_cap_bytes = config.wal_bytes_max;
+        log.hard_cap_bytes = config.wal_bytes_max.min(local::share_of_disk(&wal_dir));
         log.salvage = config.wal_salvage;
         let disk = Arc::clone(&parts.disk);
         let opened = tokio::task::spawn_blocking(move || Wal::open(log, disk)).await;

@@ -83,6 +83,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("deltalake_core", &["table"]),
     ("figment", &["cli"]),
     ("flate2", &["otlp", "receive", "cli"]),
+    ("fs4", &["ledger"]),
     ("hmac", &["normalise"]),
     ("http_body_util", &["receive", "serve", "cli"]),
     ("indicatif", &["cli"]),
