@@ -7,12 +7,13 @@
 //! them), without the sequence number, which is the log's to give. Columns that are missing read as null: an entry
 //! written before a column existed is replayed as it is.
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, new_null_array};
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
+use parking_lot::Mutex;
 
 use crate::model::schema::SEQUENCE_COLUMN;
 use crate::model::{Batch, Table};
@@ -22,6 +23,8 @@ use crate::redact::Redacted;
 const VERSION: u8 = 1;
 /// Fast, and already half the size: the entry lives for a minute.
 const LEVEL: i32 = 1;
+/// A buffer that a large batch has blown up further is not kept.
+const KEPT_BYTES_MAX: usize = 8 << 20;
 
 /// Why an entry of the log cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -41,26 +44,66 @@ pub enum Error {
     Rows(#[from] arrow::error::ArrowError),
 }
 
-/// Returns the bytes of a batch. Only what went through redaction can be written.
-pub(super) fn encode(clean: &Redacted) -> Result<Vec<u8>, Error> {
-    let mut packed = zstd::Encoder::new(vec![VERSION], LEVEL)?;
-    let mut stream = Vec::new();
-    for (table, rows) in clean.batch().tables() {
-        let rows = filled(rows)?;
-        stream.clear();
-        let mut writer = StreamWriter::try_new(&mut stream, rows.schema_ref())?;
-        writer.write(&rows)?;
-        writer.finish()?;
-        drop(writer);
-        let length = u32::try_from(stream.len()).map_err(|_| Error::Malformed("over 4 GiB"))?;
-        packed.write_all(&[code(table)])?;
-        packed.write_all(&length.to_le_bytes())?;
-        packed.write_all(&stream)?;
+/// Turns batches into bytes. Compressors and buffers are used again: making them anew costs more than using them.
+#[derive(Default)]
+pub(super) struct Packers(Mutex<Vec<Packer>>);
+
+impl Packers {
+    /// Returns the bytes of a batch. Only what went through redaction can be written.
+    pub(super) fn encode(&self, clean: &Redacted) -> Result<Vec<u8>, Error> {
+        let free = self.0.lock().pop();
+        let mut packer = free.map_or_else(Packer::new, Ok)?;
+        let bytes = packer.pack(clean)?;
+        if packer.plain.capacity() <= KEPT_BYTES_MAX {
+            self.0.lock().push(packer);
+        }
+        Ok(bytes)
     }
-    Ok(packed.finish()?)
 }
 
-/// Returns the batch that [`encode`] wrote.
+struct Packer {
+    compressor: zstd::bulk::Compressor<'static>,
+    plain: Vec<u8>,
+    packed: Vec<u8>,
+}
+
+impl Packer {
+    fn new() -> Result<Self, Error> {
+        let compressor = zstd::bulk::Compressor::new(LEVEL)?;
+        Ok(Self {
+            compressor,
+            plain: Vec::new(),
+            packed: Vec::new(),
+        })
+    }
+
+    fn pack(&mut self, clean: &Redacted) -> Result<Vec<u8>, Error> {
+        self.plain.clear();
+        for (table, rows) in clean.batch().tables() {
+            let rows = filled(rows)?;
+            self.plain.extend_from_slice(&[code(table), 0, 0, 0, 0]);
+            let start = self.plain.len();
+            let mut writer = StreamWriter::try_new(&mut self.plain, rows.schema_ref())?;
+            writer.write(&rows)?;
+            writer.finish()?;
+            drop(writer);
+            let length = self.plain.len() - start;
+            let length = u32::try_from(length).map_err(|_| Error::Malformed("over 4 GiB"))?;
+            self.plain[start - 4..start].copy_from_slice(&length.to_le_bytes());
+        }
+        self.packed.clear();
+        self.packed
+            .reserve(zstd::zstd_safe::compress_bound(self.plain.len()));
+        self.compressor
+            .compress_to_buffer(&self.plain, &mut self.packed)?;
+        let mut bytes = Vec::with_capacity(1 + self.packed.len());
+        bytes.push(VERSION);
+        bytes.extend_from_slice(&self.packed);
+        Ok(bytes)
+    }
+}
+
+/// Returns the batch that [`Packers::encode`] wrote.
 pub(super) fn decode(bytes: &[u8]) -> Result<Batch, Error> {
     let (version, packed) = bytes.split_first().ok_or(Error::Malformed("empty"))?;
     if *version != VERSION {

@@ -14,7 +14,7 @@ use crate::wal::Durable;
 use arrow::array::{AsArray, RecordBatch};
 
 use super::state::{Applied, Keyed};
-use super::{Error, Inner, Ledger, entry};
+use super::{Error, Inner, Ledger};
 
 /// Who sent a batch, as far as the doors know.
 #[derive(Clone, Debug, Default)]
@@ -135,7 +135,10 @@ impl Inner {
             let (batch, rejected) = normalised(&inner.context(sender));
             let clean: Redacted = redact(batch, &inner.rules);
             count_redactions(&clean);
-            let bytes = entry::encode(&clean).map_err(|error| Error::Bug(error.to_string()))?;
+            let bytes = inner
+                .packers
+                .encode(&clean)
+                .map_err(|error| Error::Bug(error.to_string()))?;
             Ok(Prepared {
                 keyed: Keyed::new(clean.into_batch()),
                 bytes,

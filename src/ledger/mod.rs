@@ -51,6 +51,7 @@ struct Inner {
     clock: Clock,
     secrets: Secrets,
     rules: Rules,
+    packers: entry::Packers,
     wal: Wal,
     tables: Vec<DeltaTable>,
     engine: query::Engine,

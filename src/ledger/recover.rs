@@ -95,6 +95,7 @@ impl Ledger {
             inner: Arc::new(Inner {
                 secrets,
                 rules: Rules::builtin(),
+                packers: entry::Packers::default(),
                 wal,
                 tables,
                 engine,

@@ -25,6 +25,14 @@ impl Rules {
         if privacy == Privacy::Keep {
             return None;
         }
+        // A resource, a service and a scope say the same on each of their spans: once is enough to see nothing in them.
+        if repeats_one_value(array)
+            && self
+                .suspects(array.value_data(), &array.value_offsets()[..2])
+                .is_empty()
+        {
+            return None;
+        }
         let suspects = self.suspects(array.value_data(), array.value_offsets());
         let changes = self.changes(array, privacy, &suspects);
         if changes.is_empty() {
@@ -68,6 +76,21 @@ impl Rules {
         }
         changes
     }
+}
+
+/// Returns whether each of two or more rows has the text of the first: equally long, and equal to itself moved by one.
+fn repeats_one_value(array: &StringArray) -> bool {
+    let offsets = array.value_offsets();
+    let Some([first, second]) = offsets.first_chunk() else {
+        return false;
+    };
+    let width = second - first;
+    let (start, end) = (index(*first), index(offsets[offsets.len() - 1]));
+    let moved = index(width);
+    width > 0
+        && offsets.len() > 2
+        && offsets.windows(2).all(|ends| ends[1] - ends[0] == width)
+        && array.value_data()[start + moved..end] == array.value_data()[start..end - moved]
 }
 
 /// What becomes of a row.
@@ -121,4 +144,38 @@ fn index(offset: i32) -> usize {
 
 fn offset(index: usize) -> i32 {
     i32::try_from(index).expect("a request is far smaller than the 2 GiB of an array")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_is_repeated_is_told_from_values_of_the_same_length() {
+        let repeats = |texts: &[&str]| repeats_one_value(&StringArray::from(texts.to_vec()));
+        assert!(repeats(&["abc", "abc", "abc"]));
+        assert!(!repeats(&["abc", "abd", "abc"]) && !repeats(&["abc", "abc", "ab"]));
+        assert!(!repeats(&["", ""]) && !repeats(&["abc"]) && !repeats(&[]));
+        assert!(repeats_one_value(
+            &StringArray::from(vec!["x", "ab", "ab"]).slice(1, 2)
+        ));
+        assert!(!repeats_one_value(&StringArray::from(vec![
+            Some("ab"),
+            None,
+            Some("ab")
+        ])));
+    }
+
+    #[test]
+    fn a_repeated_value_with_something_in_it_is_cleaned_on_every_row() {
+        let array = StringArray::from(vec!["jane.doe@example.com"; 3]);
+        let cleaned = Rules::builtin().column(&array, Privacy::Text).unwrap();
+        assert!(
+            cleaned
+                .array
+                .iter()
+                .all(|text| text == Some("[REDACTED:email]"))
+        );
+        assert_eq!(cleaned.redactions, [(0, 1), (1, 1), (2, 1)]);
+    }
 }
