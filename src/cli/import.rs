@@ -11,7 +11,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use indicatif::ProgressBar;
 use serde_json::Value;
 
-use crate::otlp::{self, Encoding, JSON, PROTOBUF};
+use crate::otlp::{self, Encoding, JSON, PROTOBUF, Signal};
 
 use super::{output, target};
 
@@ -189,26 +189,26 @@ fn requests(file: &Path, bar: &ProgressBar) -> anyhow::Result<Requests> {
     }
 }
 
-/// One request, or requests each preceded by its length: told apart by the first byte, which is 10 in a request.
+/// One request, or requests each preceded by its length: told apart by the first byte, which is 10 in a request. A first
+/// message of ten bytes begins with 10 too; a request that goes on as such a message does would hold nothing.
 fn protobuf(mut content: BufReader<Box<dyn Read + Send>>) -> anyhow::Result<Requests> {
     const REQUEST_TAG: u8 = 10;
-    if content.fill_buf()?.first() != Some(&REQUEST_TAG) {
+    let start = content.fill_buf()?;
+    if start.first() != Some(&REQUEST_TAG) || start.starts_with(&[10, REQUEST_TAG, 8]) {
         return Ok(Box::new(delimited(content)));
     }
-    // A first message of ten bytes looks the same; as a request of its own it does not decode.
-    let mut whole = Vec::new();
-    content
-        .take(REQUEST_BYTES_MAX + 1)
-        .read_to_end(&mut whole)?;
-    if let Ok(path) = signal_of(&whole) {
-        return Ok(Box::new(std::iter::once(Ok(Request {
-            path,
-            media: PROTOBUF,
-            body: whole.into(),
-        }))));
-    }
-    let whole: Box<dyn Read + Send> = Box::new(std::io::Cursor::new(whole));
-    Ok(Box::new(delimited(BufReader::new(whole))))
+    let mut body = Vec::new();
+    content.take(REQUEST_BYTES_MAX + 1).read_to_end(&mut body)?;
+    anyhow::ensure!(
+        body.len() as u64 <= REQUEST_BYTES_MAX,
+        "the file is one request of more than {REQUEST_BYTES_MAX} bytes, the most that a server takes\nhint: export smaller batches"
+    );
+    let path = signal_of(&body)?;
+    Ok(Box::new(std::iter::once(Ok(Request {
+        path,
+        media: PROTOBUF,
+        body: body.into(),
+    }))))
 }
 
 fn delimited(
@@ -260,24 +260,29 @@ fn length(content: &mut impl BufRead) -> anyhow::Result<u64> {
     prost::encoding::decode_varint(&mut head.as_slice()).context("a length is no varint")
 }
 
-/// Returns where a request belongs: it decodes without loss as one signal only.
+/// Returns where a request belongs: the signal that most of its items can be read as. A bad item among good ones is the
+/// server's to refuse and name.
 fn signal_of(body: &[u8]) -> anyhow::Result<&'static str> {
-    let body = Bytes::copy_from_slice(body);
-    let whole = |decoded: Result<
-        (crate::model::RawBatch, crate::model::Rejected),
-        otlp::DecodeError,
-    >| { decoded.is_ok_and(|(_, rejected)| rejected.total() == 0) };
+    let items = |signal| {
+        let (batch, rejected) = otlp::decode(signal, body, Encoding::Protobuf).ok()?;
+        let scopes = batch.resources.iter().flat_map(|resource| &resource.scopes);
+        let items: usize = scopes
+            .map(|scope| scope.spans.len() + scope.logs.len() + scope.points.len())
+            .sum();
+        (items > 0 || rejected.total() == 0).then_some(items)
+    };
     let signals = [
-        ("/v1/traces", whole(otlp::traces(&body, Encoding::Protobuf))),
-        ("/v1/logs", whole(otlp::logs(&body, Encoding::Protobuf))),
-        (
-            "/v1/metrics",
-            whole(otlp::metrics(&body, Encoding::Protobuf)),
-        ),
+        (Signal::Traces, "/v1/traces"),
+        (Signal::Logs, "/v1/logs"),
+        (Signal::Metrics, "/v1/metrics"),
     ];
-    signals
-        .into_iter()
-        .find_map(|(path, fits)| fits.then_some(path))
+    // Of equals the first: a request without items is a request all the same.
+    let read = signals
+        .iter()
+        .rev()
+        .filter_map(|(signal, path)| Some((items(*signal)?, *path)));
+    let best = read.max_by_key(|(items, _)| *items);
+    best.map(|(_, path)| path)
         .context("it is no request of any signal")
 }
 

@@ -40,6 +40,12 @@ pub(super) async fn run(flags: Flags) -> anyhow::Result<()> {
         settings.data.clone_from(data);
         settings.wal = None;
     }
+    let there = settings.data.contains("://") || std::path::Path::new(&settings.data).is_dir();
+    anyhow::ensure!(
+        there,
+        "there is no directory {}\nhint: name one with --data",
+        settings.data
+    );
     let opened = Ledger::open(settings.ledger(), Parts::default()).await;
     let ledger = opened.map_err(serve::explained)?;
     ledger.flush().await?;

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use arrow::ipc::reader::StreamReader;
 use clap::{Args, ValueEnum};
-use futures::TryStreamExt;
 
 use crate::query::format::{self, Format};
 
@@ -62,30 +61,59 @@ pub(super) async fn run(flags: Flags) -> anyhow::Result<()> {
         }
     };
     let target = flags.target.open(false).await?;
-    let format = match flags.format {
-        Shape::Table | Shape::Arrow => Format::Arrow,
+    if matches!(flags.format, Shape::Json) {
+        // As the server says it: the answer, whether it was cut off, and how long it took.
+        let answer = target.sql(&sql, Format::Json.media_type()).await?;
+        output::write(&answer.bytes().await.context("the answer broke off")?)?;
+        output::line("");
+        return Ok(());
+    }
+    // Arrow has what the other formats have, and says how many rows there are.
+    let answer = target.sql(&sql, Format::Arrow.media_type()).await?;
+    let rows_max = answer
+        .headers()
+        .get("x-outspan-rows-max")
+        .and_then(|max| max.to_str().ok()?.parse().ok());
+    let answer = answer.bytes().await.context("the answer broke off")?;
+    let rows = print(&answer, flags.format)?;
+    if rows_max == Some(rows) {
+        output::note(format_args!(
+            "warning: the answer has {rows} rows, the most that are given; there may be more\n\
+             hint: add a condition or aggregate, or raise query.rows_max"
+        ));
+    }
+    Ok(())
+}
+
+/// Prints an Arrow stream in the form asked for; returns how many rows it has.
+fn print(stream: &[u8], shape: Shape) -> anyhow::Result<usize> {
+    let reader = StreamReader::try_new(stream, None)?;
+    let schema = reader.schema();
+    let batches = reader.collect::<Result<Vec<_>, _>>()?;
+    let rows = batches
+        .iter()
+        .map(arrow::array::RecordBatch::num_rows)
+        .sum();
+    let format = match shape {
+        Shape::Table => {
+            output::line(table(stream)?);
+            return Ok(rows);
+        }
+        Shape::Arrow => {
+            output::write(stream)?;
+            return Ok(rows);
+        }
         Shape::Csv => Format::Csv,
         Shape::Json => Format::Json,
         Shape::Ndjson => Format::Ndjson,
         Shape::Parquet => Format::Parquet,
     };
-    let answer = target.sql(&sql, format.media_type()).await?;
-    if matches!(flags.format, Shape::Table) {
-        output::line(table(
-            &answer.bytes().await.context("the answer broke off")?,
-        )?);
-        return Ok(());
+    let mut writer = format::Writer::new(format, &schema)?;
+    for batch in &batches {
+        output::write(&writer.write(batch)?)?;
     }
-    let mut body = answer.bytes_stream();
-    let mut last = None;
-    while let Some(bytes) = body.try_next().await.context("the answer broke off")? {
-        output::write(&bytes)?;
-        last = bytes.last().copied().or(last);
-    }
-    if matches!(flags.format, Shape::Json) && last != Some(b'\n') {
-        output::write(b"\n")?;
-    }
-    Ok(())
+    output::write(&writer.finish(false, std::time::Duration::ZERO)?)?;
+    Ok(rows)
 }
 
 fn read(file: &std::path::Path) -> anyhow::Result<String> {
@@ -104,5 +132,14 @@ pub(super) fn table(stream: &[u8]) -> anyhow::Result<String> {
     let reader = StreamReader::try_new(stream, None)?;
     let schema = reader.schema();
     let rows = reader.collect::<Result<Vec<_>, _>>()?;
-    Ok(format::table(&schema, &rows)?.trim_end().to_owned())
+    let table = format::table(&schema, &rows)?;
+    // What a sender put into a name must not drive the terminal of whoever reads it.
+    let harmless = |c: char| {
+        if c.is_control() && c != '\n' {
+            char::REPLACEMENT_CHARACTER
+        } else {
+            c
+        }
+    };
+    Ok(table.trim_end().chars().map(harmless).collect())
 }

@@ -13,7 +13,7 @@ use crate::base::{Stop, Timestamp};
 use crate::model::Table;
 use crate::table::Commit;
 
-use super::{Error, Ledger, seconds_since};
+use super::{Error, Inner, Ledger, local, seconds_since};
 
 /// How often it is asked whether a flush is due; more often where rows may not wait that long.
 const BEAT: Duration = Duration::from_secs(1);
@@ -26,8 +26,8 @@ impl Ledger {
     pub async fn flush(&self) -> Result<(), Error> {
         let started = self.inner.clock.now();
         let sequence = self.flush_tables().await?;
-        let log = Arc::clone(&self.inner);
-        let forgotten = tokio::task::spawn_blocking(move || log.wal.forget(sequence)).await;
+        let inner = Arc::clone(&self.inner);
+        let forgotten = tokio::task::spawn_blocking(move || inner.forget(sequence)).await;
         forgotten.map_err(|error| Error::Bug(error.to_string()))??;
         metrics::histogram!("outspan_flush_seconds")
             .record(seconds_since(started, self.inner.clock.now()));
@@ -120,6 +120,19 @@ impl Ledger {
             self.inner.clock.now(),
             self.inner.config.flush_after_ms,
         ) || self.inner.wal.over_soft_cap()
+    }
+}
+
+impl Inner {
+    /// Lets the log forget what the tables hold. On a full disk that takes room for a new segment first.
+    fn forget(&self, sequence: u64) -> Result<(), Error> {
+        let wal_dir = self.config.wal_dir();
+        if self.disk_is_full.swap(false, Ordering::SeqCst) {
+            local::release_reserve(&wal_dir);
+        }
+        let forgotten = self.wal.forget(sequence);
+        local::keep_reserve(&wal_dir);
+        Ok(forgotten?)
     }
 }
 

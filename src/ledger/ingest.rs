@@ -10,7 +10,7 @@ use crate::model::{Key, Micros, RawBatch, RawOutcome, Rejected, Table};
 use crate::normalise::{Context, TenantPolicy, normalise, outcomes};
 use crate::redact::{Redacted, redact};
 use crate::table::{Snapshot, Sought};
-use crate::wal::Durable;
+use crate::wal::{self, Durable};
 use arrow::array::{AsArray, RecordBatch};
 
 use super::state::{Applied, Keyed};
@@ -194,8 +194,14 @@ impl Inner {
             Arc::clone(&self.large),
             Arc::clone(&self.oldest),
         );
+        let disk_is_full = Arc::clone(&self.disk_is_full);
         let (now, flush_bytes) = (self.clock.now(), self.config.flush_bytes());
         self.wal.append(bytes, move |durable| {
+            if matches!(durable, Err(wal::Error::Full { .. })) {
+                // A flush lets the log forget, which is the only room that we can make.
+                disk_is_full.store(true, Ordering::SeqCst);
+                large.notify_one();
+            }
             let applied = durable.map(|proof| {
                 let mut state = state.lock();
                 let applied = state.apply(&keyed, proof.sequence());

@@ -10,6 +10,25 @@ use std::path::Path;
 
 use super::{Config, Error};
 
+/// The file that is given back when a full disk leaves no room for a new segment: without one nothing can be forgotten.
+const RESERVE: &str = "reserve";
+const RESERVE_BYTES: usize = 256 * 1024;
+
+/// Puts some room aside; on a disk that is full already there is none.
+pub(super) fn keep_reserve(wal_dir: &Path) {
+    let path = wal_dir.join(RESERVE);
+    let whole = fs::metadata(&path).is_ok_and(|file| file.len() == RESERVE_BYTES as u64);
+    if !whole && let Err(error) = fs::write(&path, vec![0; RESERVE_BYTES]) {
+        tracing::debug!(%error, "no room could be put aside for a full disk");
+        release_reserve(wal_dir);
+    }
+}
+
+/// Gives the room back.
+pub(super) fn release_reserve(wal_dir: &Path) {
+    let _absent = fs::remove_file(wal_dir.join(RESERVE)).is_err();
+}
+
 /// Returns a tenth of the disk that a directory is on, or will be: what the log may take of it.
 ///
 /// Where the disk cannot be measured, the configured limit alone counts.

@@ -63,6 +63,8 @@ struct Inner {
     large: Arc<Notify>,
     /// When the oldest row that no table holds went in, Unix nanoseconds; `i64::MAX` where there is none.
     oldest: Arc<AtomicI64>,
+    /// Whether the log's disk was full since the last flush.
+    disk_is_full: Arc<AtomicBool>,
     closed: AtomicBool,
 }
 
@@ -103,6 +105,11 @@ impl Ledger {
         let outcome = answer.as_ref().err().map_or("started", query::Error::code);
         metrics::counter!("outspan_queries_total", "outcome" => outcome).increment(1);
         answer
+    }
+
+    /// Returns how many rows an answer may have.
+    pub fn rows_max(&self) -> usize {
+        self.inner.config.query.rows_max
     }
 
     /// Returns the figures.

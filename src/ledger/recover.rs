@@ -103,11 +103,13 @@ impl Ledger {
                 flushing: tokio::sync::Mutex::new(()),
                 large: Arc::new(Notify::new()),
                 oldest: Arc::new(AtomicI64::new(i64::MAX)),
+                disk_is_full: Arc::default(),
                 closed: AtomicBool::new(false),
                 clock: parts.clock,
                 config,
             }),
         };
+        local::keep_reserve(&wal_dir);
         ledger.replay(replay).await?;
         Ok(ledger)
     }

@@ -158,13 +158,56 @@ pub(super) fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-/// Shortens a text to at most `bytes_max` bytes, at the border of a character; returns whether it did.
+/// Shortens a text to at most `bytes_max` bytes, without its loose end (see [`without_loose_end`]); returns whether it did.
 pub(super) fn cut(text: &mut String, bytes_max: usize) -> bool {
     if text.len() <= bytes_max {
         return false;
     }
-    text.truncate(text.floor_char_boundary(bytes_max));
+    let kept = without_loose_end(&text[..text.floor_char_boundary(bytes_max)]).len();
+    text.truncate(kept);
     true
+}
+
+/// Shortens a text to at most `chars_max` characters, without its loose end.
+pub(super) fn cut_chars(text: &mut String, chars_max: usize) {
+    let bytes_max = first_chars(text, chars_max).len();
+    cut(text, bytes_max);
+}
+
+/// Words that one value may be made of: an IBAN or a telephone number in groups.
+const LOOSE_WORDS_MAX: usize = 12;
+/// Bytes that one word may have: a long key.
+const LOOSE_BYTES_MAX: usize = 4 * 1024;
+
+/// Returns a text that was cut without the end of what may be a value: its last word, unless that is plain, and the words
+/// before it as long as they have digits.
+///
+/// Redaction comes after this: it knows a card number or a key by all of it, and would let half of one pass.
+fn without_loose_end(text: &str) -> &str {
+    let is_joint = |c: char| !(c.is_alphanumeric() || "_-./+=@%:~$\\".contains(c));
+    let floor = text.floor_char_boundary(text.len().saturating_sub(LOOSE_BYTES_MAX));
+    let mut kept = text;
+    for nth in 0..LOOSE_WORDS_MAX {
+        let words = kept.trim_end_matches(is_joint);
+        let (before, word) = match words.char_indices().rfind(|(_, c)| is_joint(*c)) {
+            Some((at, joint)) => words.split_at(at + joint.len_utf8()),
+            None => ("", words),
+        };
+        let has_digits = word.contains(|c: char| c.is_ascii_digit());
+        if !has_digits && (nth > 0 || is_plain(word)) {
+            return kept;
+        }
+        if before.len() < floor {
+            return &text[..floor];
+        }
+        kept = before;
+    }
+    kept
+}
+
+/// Returns whether a word is one of a language: letters, none of them large in its midst.
+fn is_plain(word: &str) -> bool {
+    word.chars().all(char::is_alphabetic) && !word.chars().skip(1).any(char::is_uppercase)
 }
 
 /// Returns at most the first `chars_max` characters of a text.
@@ -279,5 +322,34 @@ mod tests {
         assert_eq!(word, "a");
         assert_eq!(first_chars("aéb", 2), "aé");
         assert_eq!(first_chars("aé", 2), "aé");
+    }
+
+    #[test]
+    fn a_text_that_is_cut_loses_the_value_that_the_cut_went_through() {
+        let cut_at = |text: &str, bytes: usize| {
+            let mut text = text.to_owned();
+            cut(&mut text, bytes);
+            text
+        };
+        assert_eq!(cut_at("pay with 4111 1111 1111 1111 now", 27), "pay with ");
+        assert_eq!(
+            cut_at("write to jane.doe@example.com today", 24),
+            "write to "
+        );
+        assert_eq!(cut_at("key sk-proj-abcdefghijkl", 16), "key ");
+        assert_eq!(cut_at("DE89 3704 0044 0532 0130 00", 22), "");
+        assert_eq!(
+            cut_at("{\"a\":1,\"card\":\"4111111111111111\"}", 24),
+            "{\"a\":1,\"card\":\""
+        );
+        assert_eq!(cut_at("plain words stay", 11), "plain words");
+        assert_eq!(cut_at("short", 5), "short");
+    }
+
+    #[test]
+    fn a_word_without_end_loses_as_much_as_a_key_may_have() {
+        let mut text = "x1".repeat(10_000);
+        assert!(cut(&mut text, 10_000));
+        assert_eq!(text.len(), 10_000 - LOOSE_BYTES_MAX);
     }
 }

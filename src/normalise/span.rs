@@ -313,8 +313,7 @@ impl SpanReader {
         };
         if !span.status_message.is_empty() {
             let mut message = span.status_message;
-            let length = coerce::first_chars(&message, STATUS_MESSAGE_CHARS_MAX).len();
-            message.truncate(length);
+            coerce::cut_chars(&mut message, STATUS_MESSAGE_CHARS_MAX);
             row.status_message = Some(message);
         }
         row.link_count = count(span.links.len());

@@ -95,6 +95,7 @@ impl Rules {
             add(text, None, Target::Json(hides));
         }
         add("headers", None, Target::Json(names_headers));
+        add("$b", None, Target::Json(ends_name));
         Self {
             rules,
             literals: Literals::new(&texts),
@@ -350,6 +351,10 @@ fn hides(row: &[u8], escape: Range<usize>) -> bool {
 
 fn names_headers(row: &[u8], name: Range<usize>) -> bool {
     byte(row, name.end) == b'.' || ends_string(row, name.end)
+}
+
+fn ends_name(row: &[u8], name: Range<usize>) -> bool {
+    ends_string(row, name.end)
 }
 
 /// Returns whether a string of JSON ends here, at whatever depth of JSON in JSON.

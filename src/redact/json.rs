@@ -5,9 +5,13 @@
 
 use std::borrow::Cow;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
 use super::class::{Class, Counts};
 use super::engine::Rules;
 use super::keys::{Key, is_placeholder};
+use crate::model::Privacy;
 
 /// How deep JSON in strings of JSON is read.
 const LEVELS_MAX: usize = 8;
@@ -40,7 +44,12 @@ struct Under {
     key: Option<&'static Key>,
     /// In a header map, whose values all go.
     headers: bool,
+    /// Bytes, as base64: what our own documents say of them under [`BYTES`].
+    bytes: bool,
 }
+
+/// The name under which a document of ours has bytes (semconv.md §3.5).
+const BYTES: &str = "$b";
 
 fn rewrite_level(
     rules: &Rules,
@@ -232,6 +241,7 @@ impl<'a> Walk<'a> {
         let under = Under {
             key: Key::of(&name).or(named),
             headers: headers || open.under.headers,
+            bytes: name == BYTES,
         };
         Some(Next::Value(under))
     }
@@ -328,6 +338,9 @@ impl<'a> Walk<'a> {
         {
             return self.whole(value, key.class);
         }
+        if under.bytes {
+            return self.clean_bytes(value);
+        }
         if value.len() < 6 {
             return None; // nothing that a rule finds is shorter
         }
@@ -336,6 +349,14 @@ impl<'a> Walk<'a> {
             Outcome::Changed(clean) => Some(clean),
             Outcome::NotJson => self.rules.rewrite_plain(value, self.counts),
         }
+    }
+
+    /// Cleans bytes that are text; what is no text names nobody.
+    fn clean_bytes(&mut self, value: &str) -> Option<String> {
+        let bytes = BASE64.decode(value).ok()?;
+        let text = std::str::from_utf8(&bytes).ok()?;
+        let clean = self.rules.rewrite(text, Privacy::Text, self.counts)?;
+        Some(BASE64.encode(clean))
     }
 
     fn clean_number(&mut self, number: &str, under: Under) -> Option<String> {

@@ -1,10 +1,11 @@
 //! SQL over HTTP, and what an operator asks: is it alive, is it ready, how is it doing.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -20,6 +21,12 @@ use super::status::Failure;
 
 /// A request's body: the limit on the text of a query is the engine's, this one only bounds the parameters beside it.
 const BODY_BYTES_MAX: usize = 1 << 20;
+
+/// How long a body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Says how many rows an answer may have: one that has as many may have been cut off.
+const ROWS_MAX: HeaderName = HeaderName::from_static("x-outspan-rows-max");
 
 /// What the doors need.
 #[derive(Clone)]
@@ -59,7 +66,6 @@ pub fn router(doors: Doors) -> Router {
                 "queries and reports are posted",
             )
         })
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(CatchPanicLayer::new())
         .with_state(doors)
 }
@@ -76,8 +82,9 @@ struct Asked {
 async fn sql(
     State(doors): State<Doors>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
 ) -> Result<Response, Failure> {
+    let body = read(body).await?;
     let format = wanted(&headers)?;
     let asked = asked(&headers, &body)?;
     let question = Query {
@@ -87,13 +94,40 @@ async fn sql(
         ..Query::default()
     };
     let ledger = doors.ledger.get().ok_or_else(Failure::recovering)?;
+    let rows_max = question
+        .limit_rows
+        .unwrap_or(usize::MAX)
+        .min(ledger.rows_max());
     let answer = ledger.query(question).await?;
     let mut body = AnswerBody::new(format, answer)?;
     // What fails before the first row can still be told with a status; later only the connection breaks.
     let first = body.next().await.transpose()?;
     let body = stream::iter(first.map(Ok)).chain(body);
     let media = HeaderValue::from_static(format.media_type());
-    Ok(([(header::CONTENT_TYPE, media)], Body::from_stream(body)).into_response())
+    let headers = [
+        (header::CONTENT_TYPE, media),
+        (ROWS_MAX, HeaderValue::from(rows_max)),
+    ];
+    Ok((headers, Body::from_stream(body)).into_response())
+}
+
+/// Reads a body that is small enough and comes in time.
+async fn read(body: Body) -> Result<Bytes, Failure> {
+    let late = || {
+        Failure::request(
+            StatusCode::REQUEST_TIMEOUT,
+            "the query did not arrive in time",
+            "send it at once",
+        )
+    };
+    let read = tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, BODY_BYTES_MAX)).await;
+    read.map_err(|_| late())?.map_err(|error| {
+        Failure::request(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("the body cannot be read: {error}"),
+            "the most is 1 MiB",
+        )
+    })
 }
 
 /// Returns the format that the asker wants: the first one we know in `Accept`, JSON where it does not matter.

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::process::{Output, Stdio};
 
-use crate::support::{Node, outspan, scratch, shared};
+use prost::Message;
+
+use crate::support::{Node, outspan, request, scratch, shared, span};
 
 struct Set {
     folder: &'static str,
@@ -163,4 +165,43 @@ fn a_directory_that_no_server_holds_is_served_for_the_moment() {
         .output()
         .unwrap();
     assert_eq!(String::from_utf8_lossy(&asked.stdout), "n\n3818\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_span_in_a_file_costs_only_itself() {
+    let (room, dir) = scratch();
+    let node = Node::start(&dir);
+    let mut bad = span(1, 2, "bad");
+    bad.trace_id = vec![1, 2, 3];
+    let file = room.path().join("spans.pb");
+    std::fs::write(
+        &file,
+        request(vec![bad, span(1, 1, "good")]).encode_to_vec(),
+    )
+    .unwrap();
+    let imported = import(&["--server", &node.url("http")], &[&file]);
+    let said = String::from_utf8_lossy(&imported.stdout);
+    assert!(
+        said.contains("1 items refused") && said.contains("trace"),
+        "{said}"
+    );
+    assert_eq!(node.number("select count(*) from spans").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_may_have_been_cut_off_says_so() {
+    let (_room, dir) = scratch();
+    let node = Node::start_with(&dir, &[("OUTSPAN_QUERY__ROWS_MAX", "5")]);
+    let ask = |sql: &str| {
+        let arguments = ["sql", sql, "--format", "csv", "--server", &node.url("http")];
+        let output = outspan().args(arguments).output().unwrap();
+        let lines = String::from_utf8_lossy(&output.stdout).lines().count();
+        (lines, String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (lines, warning) = ask("select * from range(0, 10)");
+    assert!(
+        lines == 6 && warning.contains("there may be more"),
+        "{lines} {warning}"
+    );
+    assert_eq!(ask("select * from range(0, 4)"), (5, String::new()));
 }

@@ -2,6 +2,7 @@
 
 mod batches;
 mod examples;
+mod hidden;
 mod json;
 mod laws;
 mod recorded;
