@@ -22,7 +22,7 @@ pub(super) struct Flags {
     /// (.json, .jsonl); outcome reports, one a line (.jsonl). Each also .gz or .zst
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// The tenant of everything in the files, instead of what their resources say
+    /// The tenant of everything in the files, instead of what their resources say; not built yet
     #[arg(long, value_name = "NAME")]
     tenant: Option<String>,
     #[command(flatten)]

@@ -57,7 +57,7 @@ impl<I: Ingest> Receiver<I> {
             message,
         }) = result
         {
-            tracing::warn!(status = kind.label(), message, "export refused");
+            tracing::warn!(status = kind.label(), reason = message, "export refused");
         }
     }
 }
