@@ -22,7 +22,7 @@ pub(super) struct Flags {
     /// (.json, .jsonl); outcome reports, one a line (.jsonl). Each also .gz or .zst
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// The tenant of everything in the files, instead of what their resources say; not built yet
+    /// The tenant of everything in the files, instead of what their resources say
     #[arg(long, value_name = "NAME")]
     tenant: Option<String>,
     #[command(flatten)]
@@ -41,12 +41,8 @@ const REQUEST_BYTES_MAX: u64 = 20 << 20;
 /// # Errors
 /// Where a file cannot be read, or the server does not take a request.
 pub(super) async fn run(flags: Flags) -> anyhow::Result<()> {
-    if flags.tenant.is_some() {
-        bail!(
-            "--tenant is not built yet: it comes with API keys\nhint: set the resource attribute outspan.tenant.id in the data"
-        );
-    }
-    let target = flags.target.open(true).await?;
+    let mut target = flags.target.open(true).await?;
+    target.tenant = flags.tenant;
     let total = flags
         .files
         .iter()

@@ -41,6 +41,8 @@ pub(super) struct Flags {
 pub(super) struct Target {
     client: reqwest::Client,
     base: String,
+    /// The tenant of what is sent, where the data is not to say it.
+    pub(super) tenant: Option<String>,
     /// The server that we run for this command.
     own: Option<Server>,
 }
@@ -63,6 +65,7 @@ impl Flags {
             return Ok(Target {
                 client,
                 base: server.trim_end_matches('/').to_owned(),
+                tenant: None,
                 own: None,
             });
         }
@@ -74,6 +77,7 @@ impl Flags {
             return Ok(Target {
                 client,
                 base,
+                tenant: None,
                 own: None,
             });
         }
@@ -84,6 +88,7 @@ impl Flags {
             return Ok(Target {
                 client,
                 base: format!("http://{}", own.addresses.http),
+                tenant: None,
                 own: Some(own),
             });
         }
@@ -91,6 +96,7 @@ impl Flags {
             return Ok(Target {
                 client,
                 base: SERVER.to_owned(),
+                tenant: None,
                 own: None,
             });
         }
@@ -189,6 +195,10 @@ impl Target {
         body: Bytes,
     ) -> Result<reqwest::Response, Trouble> {
         let request = self.client.post(format!("{}{path}", self.base));
+        let request = match &self.tenant {
+            Some(tenant) => request.header("x-outspan-tenant", tenant),
+            None => request,
+        };
         let request = request
             .header(CONTENT_TYPE, media)
             .header(ACCEPT, accept)

@@ -23,7 +23,12 @@ pub(super) struct Form {
 
 impl<I: Ingest> Receiver<I> {
     /// Inflates, decodes and ingests; returns what was refused of it. The request's bytes stay admitted until then.
-    pub(super) async fn export(&self, form: Form, wire: Wire) -> Result<Rejected, Failure> {
+    pub(super) async fn export(
+        &self,
+        form: Form,
+        wire: Wire,
+        sender: Sender,
+    ) -> Result<Rejected, Failure> {
         let clock = self.0.clock.clone();
         let (decoded, _admitted) = self
             .0
@@ -37,7 +42,7 @@ impl<I: Ingest> Receiver<I> {
             .await?;
         let (batch, mut rejected) = decoded;
         if !batch.resources.is_empty() {
-            let receipt = self.0.engine.ingest(batch, Sender::default()).await?;
+            let receipt = self.0.engine.ingest(batch, sender).await?;
             rejected.merge(receipt.rejected);
         }
         tally::rejected(form.signal.label(), &rejected);

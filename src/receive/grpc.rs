@@ -27,7 +27,7 @@ use super::export::Form;
 use super::failure::{Failure, Kind};
 use super::inflate::Compression;
 use super::read::{self, Wire};
-use super::{Ingest, Receiver, tally};
+use super::{Ingest, Receiver, Sender, tally};
 use crate::base::Stop;
 use crate::model::Rejected;
 use crate::model::limits::GRPC_MESSAGE_BYTES_MAX;
@@ -114,6 +114,7 @@ async fn take<I: Ingest>(
     request: Request,
 ) -> Result<Rejected, Failure> {
     let (head, body) = request.into_parts();
+    let sender = Sender::of(&head.headers)?;
     let Some(declared) = Compression::from_header(head.headers.get(GRPC_ENCODING)) else {
         return Err(Failure::unsupported(
             "grpc-encoding must be gzip, zstd, deflate or identity",
@@ -143,6 +144,7 @@ async fn take<I: Ingest>(
                 limit,
             },
             wire,
+            sender,
         )
         .await
 }

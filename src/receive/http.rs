@@ -11,7 +11,7 @@ use axum::routing::post;
 use super::export::Form;
 use super::failure::{Failure, Kind};
 use super::inflate::Compression;
-use super::{Ingest, Receiver, read, tally};
+use super::{Ingest, Receiver, Sender, read, tally};
 use crate::model::Rejected;
 use crate::model::limits::HTTP_BODY_BYTES_MAX;
 use crate::otlp::{self, Encoding, Signal};
@@ -64,6 +64,7 @@ async fn take<I: Ingest>(
 ) -> Result<Rejected, Failure> {
     let (head, body) = request.into_parts();
     let compression = compression(&head.headers)?;
+    let sender = Sender::of(&head.headers)?;
     let (limit, inner) = (HTTP_BODY_BYTES_MAX, &receiver.0);
     let wire = read::whole(
         &head.headers,
@@ -82,6 +83,7 @@ async fn take<I: Ingest>(
                 limit,
             },
             wire,
+            sender,
         )
         .await
 }

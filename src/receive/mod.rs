@@ -15,6 +15,7 @@ mod inflate;
 mod outcomes;
 mod pool;
 mod read;
+mod sender;
 mod tally;
 #[cfg(test)]
 mod tests;

@@ -92,6 +92,7 @@ async fn take<I: Ingest>(receiver: &Receiver<I>, request: Request) -> Result<Ans
     let (head, body) = request.into_parts();
     let (inner, limit) = (&receiver.0, HTTP_BODY_BYTES_MAX);
     let compression = http::compression(&head.headers)?;
+    let sender = Sender::of(&head.headers)?;
     let wire = read::whole(
         &head.headers,
         body,
@@ -114,7 +115,7 @@ async fn take<I: Ingest>(receiver: &Receiver<I>, request: Request) -> Result<Ans
     } = reports;
     let mut accepted = good.len() as u64;
     if !good.is_empty() {
-        let receipt = inner.engine.outcomes(good, Sender::default()).await?;
+        let receipt = inner.engine.outcomes(good, sender).await?;
         accepted = accepted.saturating_sub(receipt.rejected.total());
         errors.extend(receipt.rejected.message().map(|message| BadReport {
             index: None,

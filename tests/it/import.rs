@@ -205,3 +205,28 @@ async fn an_answer_that_may_have_been_cut_off_says_so() {
     );
     assert_eq!(ask("select * from range(0, 4)"), (5, String::new()));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_imported_for_the_tenant_that_is_named() {
+    let (room, dir) = scratch();
+    let node = Node::start(&dir);
+    let file = room.path().join("spans.pb");
+    std::fs::write(&file, request(vec![span(1, 1, "a")]).encode_to_vec()).unwrap();
+    let server = node.url("http");
+    for tenant in ["acme", "umbrella"] {
+        import(&["--server", &server, "--tenant", tenant], &[&file]);
+    }
+    let tenants = node.rows("select tenant from spans order by tenant").await;
+    assert_eq!(
+        serde_json::to_value(tenants).unwrap(),
+        serde_json::json!([["acme"], ["umbrella"]])
+    );
+    let bad = outspan()
+        .args(["import", "--server", &server, "--tenant", "No!"])
+        .arg(&file)
+        .output()
+        .unwrap();
+    assert!(
+        !bad.status.success() && String::from_utf8_lossy(&bad.stderr).contains("x-outspan-tenant")
+    );
+}
