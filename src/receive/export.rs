@@ -29,6 +29,7 @@ impl<I: Ingest> Receiver<I> {
         wire: Wire,
         sender: Sender,
     ) -> Result<Rejected, Failure> {
+        self.0.rates.take(&sender, wire.bytes.len())?;
         let clock = self.0.clock.clone();
         let (decoded, _admitted) = self
             .0

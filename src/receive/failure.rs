@@ -57,6 +57,15 @@ impl Failure {
         }
     }
 
+    pub(super) fn over_rate(wait: Duration) -> Self {
+        // In whole seconds, and never none: that is what `Retry-After` can say.
+        let wait = Duration::from_secs(wait.as_secs() + 1);
+        Self {
+            kind: Kind::Busy(wait),
+            message: "the tenant sends more than its rate".to_owned(),
+        }
+    }
+
     pub(super) fn too_large(limit: usize) -> Self {
         Self {
             kind: Kind::TooLarge,

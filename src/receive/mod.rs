@@ -14,6 +14,7 @@ mod http;
 mod inflate;
 mod outcomes;
 mod pool;
+mod rate;
 mod read;
 mod sender;
 mod tally;
@@ -34,6 +35,7 @@ use crate::model::limits::HTTP_BODY_BYTES_MAX;
 use crate::model::{RawBatch, RawOutcome, Rejected};
 use admission::Admission;
 use pool::Pool;
+use rate::Rates;
 
 /// The engine behind the doors.
 ///
@@ -105,6 +107,8 @@ pub struct Config {
     pub in_flight_bytes_max: usize,
     /// How long the body of a request may take to arrive.
     pub body_timeout_ms: u64,
+    /// Bytes a second, as they come over the wire, that each tenant may send; 0 sets no limit.
+    pub tenant_bytes_per_second: u32,
 }
 
 impl Default for Config {
@@ -112,6 +116,7 @@ impl Default for Config {
         Self {
             in_flight_bytes_max: 64 * 1024 * 1024,
             body_timeout_ms: 30_000,
+            tenant_bytes_per_second: 0,
         }
     }
 }
@@ -139,6 +144,7 @@ pub struct Receiver<I>(Arc<Inner<I>>);
 struct Inner<I> {
     engine: Arc<I>,
     admission: Admission,
+    rates: Rates,
     pool: Pool,
     clock: Clock,
     config: Config,
@@ -169,6 +175,7 @@ impl<I: Ingest> Receiver<I> {
         Ok(Self(Arc::new(Inner {
             engine,
             admission: Admission::of(limit),
+            rates: Rates::of(config.tenant_bytes_per_second),
             pool: Pool::of_all_cores(),
             clock: Clock::system(),
             config,

@@ -101,6 +101,7 @@ async fn take<I: Ingest>(receiver: &Receiver<I>, request: Request) -> Result<Ans
         inner.body_timeout(),
     )
     .await?;
+    inner.rates.take(&sender, wire.bytes.len())?;
     let (reports, _admitted) = inner
         .pool
         .run(move || {

@@ -84,6 +84,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("figment", &["cli"]),
     ("flate2", &["otlp", "receive", "cli"]),
     ("fs4", &["ledger"]),
+    ("governor", &["receive"]),
     ("hmac", &["normalise"]),
     ("http_body_util", &["receive", "serve", "cli"]),
     ("indicatif", &["cli"]),
