@@ -41,6 +41,8 @@ pub struct Settings {
     pub insecure: bool,
     /// Where the doors are.
     pub listen: Listen,
+    /// How long rows are kept.
+    pub retention: ledger::Retention,
     /// Limits of what is received.
     pub receive: receive::Config,
     /// Limits of queries.
@@ -103,6 +105,7 @@ impl Default for Settings {
             flush_after_ms: 30_000,
             insecure: false,
             listen: Listen::default(),
+            retention: ledger::Retention::default(),
             receive: receive::Config::default(),
             query: query::Config::default(),
         }
@@ -192,6 +195,7 @@ impl Settings {
             flush_after_ms: self.flush_after_ms,
             // There are no keys yet: the data says whose it is.
             tenant_from_resource: true,
+            retention: self.retention.clone(),
             query: self.query.clone(),
         }
     }

@@ -18,6 +18,8 @@ pub(super) struct Flags {
 enum What {
     /// Put small files together
     Compact(Where),
+    /// Take out rows past their retention (see the settings under [retention])
+    Expire(Where),
     /// Delete files that were replaced more than a day ago, and those that were never committed
     Vacuum(Where),
 }
@@ -34,7 +36,7 @@ struct Where {
 /// # Errors
 /// Where a server holds the directory, or the store fails.
 pub(super) async fn run(flags: Flags) -> anyhow::Result<()> {
-    let (What::Compact(at) | What::Vacuum(at)) = &flags.what;
+    let (What::Compact(at) | What::Expire(at) | What::Vacuum(at)) = &flags.what;
     let mut settings = Settings::read(None, serde_json::json!({}))?;
     if let Some(data) = &at.data {
         settings.data.clone_from(data);
@@ -57,6 +59,7 @@ pub(super) async fn run(flags: Flags) -> anyhow::Result<()> {
                 done.files_before, done.files_after
             ));
         }
+        What::Expire(_) => output::line(format_args!("took out {} rows", ledger.expire().await?)),
         What::Vacuum(_) => {
             let gone = ledger.vacuum(KEPT_AFTER_REPLACED).await?;
             output::line(format_args!(

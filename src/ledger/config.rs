@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::Table;
 use crate::query;
 
 /// Settings of a ledger.
@@ -32,8 +33,48 @@ pub struct Config {
     pub flush_after_ms: u64,
     /// Take the tenant from the resource attribute `outspan.tenant.id` (embedded use, without keys).
     pub tenant_from_resource: bool,
+    /// How long rows are kept.
+    pub retention: Retention,
     /// Limits of queries.
     pub query: query::Config,
+}
+
+/// How many days rows are kept, counted from the day of their receipt; 0 keeps them for good.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retention {
+    /// Prompts, answers, arguments, results; bodies of log records.
+    pub content_days: u32,
+    /// Log records and metric points.
+    pub logs_days: u32,
+    /// Spans, their events, and evaluations.
+    pub spans_days: u32,
+    /// Reports of outcomes.
+    pub outcomes_days: u32,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            content_days: 30,
+            logs_days: 90,
+            spans_days: 396,
+            outcomes_days: 1826,
+        }
+    }
+}
+
+impl Retention {
+    /// Returns the first day, since the epoch, whose rows are kept today; `None` where all are.
+    pub(super) fn first_day(&self, table: Table, today: i32) -> Option<i32> {
+        let days = match table {
+            Table::SpanContent | Table::LogContent => self.content_days,
+            Table::LogRecords | Table::MetricPoints => self.logs_days,
+            Table::Spans | Table::SpanEvents | Table::Evaluations => self.spans_days,
+            Table::Outcomes => self.outcomes_days,
+        };
+        (days > 0).then(|| today.saturating_sub(i32::try_from(days).unwrap_or(i32::MAX)))
+    }
 }
 
 impl Default for Config {
@@ -48,6 +89,7 @@ impl Default for Config {
             wal_salvage: false,
             flush_after_ms: 30_000,
             tenant_from_resource: true,
+            retention: Retention::default(),
             query: query::Config::default(),
         }
     }

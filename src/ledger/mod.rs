@@ -31,7 +31,7 @@ use crate::redact::Rules;
 use crate::table::DeltaTable;
 use crate::wal::{self, Wal};
 
-pub use config::Config;
+pub use config::{Config, Retention};
 pub use error::{Error, Kind};
 pub use ingest::{Receipt, Sender};
 pub use recover::Parts;

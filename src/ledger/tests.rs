@@ -333,6 +333,42 @@ async fn files_that_were_replaced_are_deleted_after_a_day_and_no_row_with_them()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rows_are_kept_to_the_last_day_of_their_retention_and_no_longer() {
+    let room = tempfile::tempdir().unwrap();
+    let day = |days: u64| std::time::Duration::from_secs(days * 24 * 3600);
+    let config = Config {
+        data: room.path().to_str().unwrap().to_owned(),
+        retention: Retention {
+            spans_days: 10,
+            ..Retention::default()
+        },
+        ..Config::default()
+    };
+    let clock = Clock::system();
+    let clock = Clock::set_to(clock.now());
+    let parts = Parts {
+        clock: clock.clone(),
+        ..Parts::default()
+    };
+    let ledger = Ledger::open(config, parts).await.unwrap();
+    let _receipt = send(&ledger, 1..=10).await.unwrap();
+    ledger.flush().await.unwrap();
+    clock.advance(day(10));
+    let _receipt = send(&ledger, 11..=15).await.unwrap();
+    ledger.flush().await.unwrap();
+    assert_eq!(ledger.expire().await.unwrap(), 0, "the tenth day is kept");
+    clock.advance(day(1));
+    assert_eq!(ledger.expire().await.unwrap(), 10);
+    assert_eq!(counted(&ledger).await, (5, 5));
+    clock.advance(day(2));
+    assert!(
+        ledger.vacuum(KEPT_AFTER_REPLACED).await.unwrap().files >= 1,
+        "gone means gone from the disk"
+    );
+    assert_eq!(counted(&ledger).await, (5, 5));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_closed_engine_takes_nothing() {
     let room = Room::new();
     let ledger = room.open().await;

@@ -1,4 +1,4 @@
-//! Upkeep on a beat: few large files instead of many small ones, and none that nobody needs.
+//! Upkeep on a beat: few large files instead of many small ones, none that nobody needs, and no row past its retention.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -12,8 +12,8 @@ use super::{Error, Ledger};
 
 /// How often small files are looked for.
 const COMPACT_EVERY: Duration = Duration::from_secs(300);
-/// How often files that nobody needs are looked for.
-const VACUUM_EVERY: Duration = Duration::from_secs(3600);
+/// How often rows whose time is over, and files that nobody needs, are looked for.
+const TIDY_EVERY: Duration = Duration::from_secs(3600);
 /// How long a file stays after its rows stand in another one: a reader of an older version may still be at it.
 pub const KEPT_AFTER_REPLACED: Duration = Duration::from_secs(24 * 3600);
 
@@ -61,6 +61,31 @@ impl Ledger {
         Ok(all)
     }
 
+    /// Takes out the rows whose retention is over; their files are gone with the first vacuum a day later. Returns how many
+    /// rows that were.
+    ///
+    /// # Errors
+    /// Where the store fails; nothing has changed then for the table at hand.
+    pub async fn expire(&self) -> Result<u64, Error> {
+        let inner = &self.inner;
+        let (mut rows, today) = (0, inner.clock.now().day());
+        for table in Table::ALL {
+            let Some(first) = inner.config.retention.first_day(table, today) else {
+                continue;
+            };
+            let gone = inner.table(table).expire(first).await?;
+            inner
+                .state
+                .lock()
+                .compacted(table, inner.table(table).snapshot());
+            rows += gone.rows;
+            if gone.rows > 0 {
+                tracing::info!(table = table.name(), rows = gone.rows, "expired");
+            }
+        }
+        Ok(rows)
+    }
+
     /// Deletes the files whose rows have stood in others for longer than `kept`, and those that were never committed.
     ///
     /// # Errors
@@ -83,20 +108,26 @@ impl Ledger {
         Ok(all)
     }
 
+    async fn tidy(&self) -> Result<(), Error> {
+        self.expire().await?;
+        self.vacuum(KEPT_AFTER_REPLACED).await?;
+        Ok(())
+    }
+
     pub(super) async fn tend_on_a_beat(self, mut stop: Stop) -> Result<(), Infallible> {
-        let (mut compact, mut vacuum) = (interval(COMPACT_EVERY), interval(VACUUM_EVERY));
+        let (mut compact, mut tidy) = (interval(COMPACT_EVERY), interval(TIDY_EVERY));
         // The first beat is at once; a server that just started has better things to do.
         compact.reset();
-        vacuum.reset();
+        tidy.reset();
         loop {
-            let vacuum_is_due = tokio::select! { biased;
+            let tidying_is_due = tokio::select! { biased;
                 () = stop.asked() => return Ok(()),
-                _ = vacuum.tick() => true,
+                _ = tidy.tick() => true,
                 _ = compact.tick() => false,
             };
             let work = async {
-                match vacuum_is_due {
-                    true => self.vacuum(KEPT_AFTER_REPLACED).await.map(drop),
+                match tidying_is_due {
+                    true => self.tidy().await,
                     false => self.compact().await.map(drop),
                 }
             };
