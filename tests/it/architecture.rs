@@ -94,6 +94,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("parquet", &["table", "query"]),
     ("prost", &["otlp", "receive", "agent", "cli"]),
     ("rand", &["wal", "ledger", "agent"]),
+    ("regex", &["redact"]),
     ("reqwest", &["watch", "agent", "cli"]),
     ("sha2", &["model", "normalise"]),
     ("std::env", &["cli"]),
