@@ -1,7 +1,7 @@
 //! What opening does: lock the log, open the tables, and put in again what the log has and the tables have not.
 //!
-//! The doors open after this, so that the first answer is a complete one: a sender that is refused a connection tries
-//! again, and a reader never sees a table without its newest rows.
+//! Until this is done the doors answer "not ready", so that the first answer is a complete one: a sender comes back, and
+//! a reader never sees a table without its newest rows.
 
 use std::fmt;
 use std::sync::Arc;
