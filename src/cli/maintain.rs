@@ -18,7 +18,7 @@ pub(super) struct Flags {
 enum What {
     /// Put small files together
     Compact(Where),
-    /// Take out rows past their retention (see the settings under [retention])
+    /// Take out rows past their retention (the settings retention.*_days)
     Expire(Where),
     /// Delete files that were replaced more than a day ago, and those that were never committed
     Vacuum(Where),
